@@ -1,0 +1,102 @@
+/** The provider's talk with the relay: offer, heartbeats, assignments, leases. Sockets are outside. */
+import type { Clock } from '../shared/protocol/clock.ts';
+import { limits } from '../shared/protocol/limits.ts';
+import type { Capability, PresenceClientMessage, PresenceRelayMessage } from '../shared/protocol/presence-messages.ts';
+import type { Provider } from './provider.ts';
+
+export interface ProviderAgentOptions {
+  provider: Provider;
+  capability: Capability;
+  clock: Clock;
+  /** To the relay; lost while it is offline, and said again with the next heartbeat. */
+  send: (message: PresenceClientMessage) => void;
+  /** Measured round trips to other providers; null for pairs that could not connect. */
+  links: () => [string, number | null][];
+}
+
+export class ProviderAgent {
+  readonly #options: ProviderAgentOptions;
+  #cancel = () => {};
+  /** What the last change told. */
+  #phases = '';
+  #state: 'sharing' | 'paused' | 'leaving' = 'sharing';
+
+  constructor(options: ProviderAgentOptions) {
+    this.#options = options;
+    this.#beat();
+  }
+
+  /** The relay said welcome, for the first time or after a restart: it knows nothing of this provider now. */
+  welcomed(): void {
+    this.#options.send({ type: 'offer', capability: this.#options.capability });
+    this.heartbeat();
+  }
+
+  receive(message: PresenceRelayMessage): void {
+    const { provider } = this.#options;
+    switch (message.type) {
+      case 'assign':
+        provider.assign(message.shards);
+        this.heartbeat();
+        return;
+      case 'lease': {
+        const { type: _, ...lease } = message;
+        provider.lease(lease);
+        return;
+      }
+      case 'release':
+        provider.release(message.session);
+        return;
+      default:
+        // The rest is for askers and pages.
+        return;
+    }
+  }
+
+  /** Paused: sessions end, no new ones come, the relay looks for another holder. */
+  set paused(paused: boolean) {
+    this.#state = paused ? 'paused' : 'sharing';
+    this.#options.provider.paused = paused;
+    this.heartbeat();
+  }
+
+  /** Shards or sessions changed: the relay hears of it now rather than with the next beat, but not more often than it helps. */
+  changed(): void {
+    const phases = this.#options.provider
+      .status()
+      .shards.map(({ model, from, to, phase }) => `${model} ${from} ${to} ${phase}`)
+      .join();
+    if (phases === this.#phases) return;
+    this.#phases = phases;
+    this.heartbeat();
+  }
+
+  heartbeat(): void {
+    const { shards, sessions, slots, stepMs } = this.#options.provider.status();
+    this.#options.send({
+      type: 'heartbeat',
+      state: this.#state,
+      shards: shards.slice(0, limits.maxShardsPerProvider),
+      sessions,
+      slots,
+      stepMs,
+      links: this.#options.links().slice(0, 256),
+    });
+  }
+
+  /** Says goodbye, so that the relay need not wait for silence. */
+  leave(): void {
+    this.#cancel();
+    this.#state = 'leaving';
+    this.heartbeat();
+    this.#options.send({ type: 'withdraw' });
+  }
+
+  #beat(): void {
+    this.#cancel = this.#options.clock.after(limits.heartbeatMs, () => {
+      this.#options.provider.tick();
+      this.heartbeat();
+      this.#beat();
+    });
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The giving side: holds the shards the relay assigns, accepts the sessions it announces, computes and forwards. Knows nothing of
+ * sockets, pages or files: those are ports (provider-ports.ts). A bad peer loses its own session, nothing else.
+ */
+import type { Clock } from '../shared/protocol/clock.ts';
+import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
+import { decodeFrame } from '../shared/protocol/frame.ts';
+import { limits } from '../shared/protocol/limits.ts';
+import { type AskerMessage, askerMessageSchema, type OpenMessage } from '../shared/protocol/order-messages.ts';
+import { parseMessage } from '../shared/protocol/parse-message.ts';
+import type { ShardRef, ShardState } from '../shared/protocol/presence-messages.ts';
+import { GraphHop } from './graph-hop.ts';
+import { HopSession } from './hop-session.ts';
+import { LanguageHop } from './language-hop.ts';
+import { LeaseBook } from './lease-book.ts';
+import type { DownloadProgress, FrameRefusal, HeldShard, Lease, LoadShard, ProviderLinks } from './provider-ports.ts';
+import { Sampler } from './sampling/sampler.ts';
+import { SamplerScratch } from './sampling/sampler-scratch.ts';
+import { ShardShelf, sameShard } from './shard-shelf.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface ProviderOptions {
+  links: ProviderLinks;
+  clock: Clock;
+  load: LoadShard;
+  /** Bytes for weights and KV together. */
+  memoryBytes: number;
+  /** Share of time spent working, 0 < dutyCycle ≤ 1. */
+  dutyCycle?: number;
+  /** Something in `status()` changed. */
+  onChange?: () => void;
+}
+
+export interface ProviderStatus {
+  shards: ShardState[];
+  /** The error that keeps a shard from being ready, if one does. */
+  failure: VesselError | null;
+  download: DownloadProgress;
+  sessions: number;
+  slots: number;
+  stepMs: number | null;
+  tokens: number;
+  memoryUsed: number;
+}
+
+export class Provider {
+  readonly #links: ProviderLinks;
+  readonly #clock: Clock;
+  readonly #memoryBytes: number;
+  readonly #onChange: () => void;
+  readonly #queue: WorkQueue;
+  readonly #shelf: ShardShelf;
+  readonly #leases: LeaseBook;
+  readonly #language: LanguageHop;
+  readonly #graphs: GraphHop;
+  readonly #sessions = new Map<string, HopSession>();
+  /** Sessions whose `open` is under way, with the order that may still cancel it. */
+  readonly #opening = new Map<string, { order: number; cancelled: boolean }>();
+  readonly #scratches = new WeakMap<object, SamplerScratch>();
+  #stepMs: number | null = null;
+  #tokens = 0;
+  #paused = false;
+
+  constructor(options: ProviderOptions) {
+    this.#links = options.links;
+    this.#clock = options.clock;
+    this.#memoryBytes = options.memoryBytes;
+    this.#onChange = options.onChange ?? (() => undefined);
+    this.#queue = new WorkQueue(options.clock);
+    this.#queue.dutyCycle = options.dutyCycle ?? 1;
+    this.#leases = new LeaseBook(options.clock);
+    this.#shelf = new ShardShelf({
+      load: options.load,
+      exclusive: async (work) => (await this.#queue.run(work)).result,
+      inUse: (held) => this.#sessionsOn(held) > 0,
+      onGone: (held) => this.#endSessionsOn(held),
+      onChange: this.#onChange,
+      clock: options.clock,
+    });
+    this.#language = new LanguageHop({
+      links: options.links,
+      queue: this.#queue,
+      clock: options.clock,
+      onFailed: (session, error) => this.#fail(session, error),
+      onToken: (ms) => {
+        this.#tokens++;
+        this.#stepMs = this.#stepMs === null ? ms : 0.9 * this.#stepMs + 0.1 * ms;
+      },
+    });
+    this.#graphs = new GraphHop({ links: options.links, queue: this.#queue, clock: options.clock, shelf: this.#shelf });
+  }
+
+  set dutyCycle(share: number) {
+    this.#queue.dutyCycle = share;
+  }
+
+  /** A paused provider finishes its sessions and takes no new ones. */
+  set paused(paused: boolean) {
+    this.#paused = paused;
+  }
+
+  /** The full list of shards to hold: what is missing gets loaded, what is not named is let go once its sessions ended. */
+  assign(shards: readonly ShardRef[]): void {
+    this.#shelf.want(shards);
+  }
+
+  /** The relay announces a session. */
+  lease(lease: Lease): void {
+    this.#leases.announce(lease);
+  }
+
+  /** The relay says that a session is over. */
+  release(session: string): void {
+    this.#leases.drop(session);
+    this.#end(session);
+    this.#graphs.close(session);
+  }
+
+  /**
+   * A message on an order stream. `attachment` holds the bytes that followed a `service-run`. Throws `bad_message` for what is no
+   * message at all: the caller closes that stream. Everything else is answered on the stream.
+   */
+  orderMessage(order: number, peer: string, text: string, attachment?: Uint8Array<ArrayBuffer>): void {
+    const message = parseMessage(askerMessageSchema, text);
+    void this.#dispatch(order, peer, message, attachment).catch((thrown) => {
+      const { code, message: why } = toVesselError(thrown);
+      this.#links.reply(order, { type: 'refused', session: message.session, code, message: why.slice(0, 1000) });
+    });
+  }
+
+  /** The asker's stream is gone: so are its sessions. */
+  orderClosed(order: number): void {
+    for (const entry of this.#opening.values()) if (entry.order === order) entry.cancelled = true;
+    for (const session of [...this.#sessions.values()]) if (session.order === order) this.#end(session.id);
+    this.#graphs.closeOrder(order);
+  }
+
+  /** A frame from another hop. Returns what to tell the sender when the frame is refused; null when it was taken. */
+  frame(peer: string, bytes: Uint8Array): FrameRefusal | null {
+    let id = '';
+    try {
+      const frame = decodeFrame(bytes);
+      id = frame.session;
+      const session = this.#sessions.get(id);
+      if (!session) throw new VesselError('unknown_session');
+      this.#language.accept(session, peer, frame);
+      return null;
+    } catch (thrown) {
+      return { session: id, code: toVesselError(thrown).code };
+    }
+  }
+
+  /** The next hop refused a frame of ours: the asker has to know. Only the hop we send to is believed. */
+  frameRefused(peer: string, refusal: FrameRefusal): void {
+    const session = this.#sessions.get(refusal.session);
+    if (!session || session.downstream !== peer) return;
+    this.#fail(session, new VesselError(refusal.code, `The next hop refused a frame: ${refusal.code}.`));
+  }
+
+  /** A link broke: sessions that need it end with `provider_lost`. */
+  peerLost(peer: string): void {
+    for (const session of [...this.#sessions.values()]) {
+      if (session.downstream === peer || session.upstream === peer) {
+        this.#fail(session, new VesselError('provider_lost', 'The link to a neighbouring hop broke.'));
+      }
+    }
+  }
+
+  /** Call it about once a second: frees what nobody has touched for a lease (design S2). */
+  tick(): void {
+    this.#leases.expire();
+    const oldest = this.#clock.now() - limits.sessionLeaseMs;
+    for (const session of [...this.#sessions.values()]) {
+      if (session.touchedMs < oldest) this.#fail(session, new VesselError('lease_expired'));
+    }
+    this.#graphs.expire(oldest);
+  }
+
+  status(): ProviderStatus {
+    return {
+      shards: this.#shelf.states(),
+      failure: this.#shelf.failure,
+      download: this.#shelf.download,
+      sessions: this.#sessions.size + this.#graphs.size,
+      slots: this.#paused ? 0 : this.#freeSlots(),
+      stepMs: this.#stepMs,
+      tokens: this.#tokens,
+      memoryUsed: this.#memoryUsed(),
+    };
+  }
+
+  /** Ends every session and frees every shard. */
+  async stop(): Promise<void> {
+    for (const session of [...this.#sessions.values()])
+      this.#fail(session, new VesselError('provider_lost', 'The provider stopped.'));
+    this.#graphs.closeAll();
+    await this.#shelf.empty();
+  }
+
+  async #dispatch(order: number, peer: string, message: AskerMessage, attachment?: Uint8Array<ArrayBuffer>): Promise<void> {
+    switch (message.type) {
+      case 'open':
+        return this.#open(order, peer, message);
+      case 'start': {
+        const session = this.#owned(order, message.session);
+        if (!session.isFirst || session.started) throw new VesselError('bad_message', 'Only hop 1 is started, and once.');
+        session.started = true;
+        return this.#language.prefill(session);
+      }
+      case 'close': {
+        const opening = this.#opening.get(message.session);
+        if (opening?.order === order) opening.cancelled = true;
+        if (this.#graphs.owns(order, message.session)) return this.#graphs.closeAnswered(order, message.session);
+        const session = this.#owned(order, message.session);
+        this.#end(session.id);
+        const { decodeBytes, decodeFrames, computeMs } = session;
+        this.#links.reply(order, { type: 'closed', session: session.id, decodeBytes, decodeFrames, computeMs });
+        return;
+      }
+      case 'service-open': {
+        if (this.#sessions.has(message.session)) throw new VesselError('bad_message', 'The session is open already.');
+        const lease = await this.#leases.take(message.session);
+        if (lease.asker !== peer || lease.model !== message.model) throw new VesselError('no_lease');
+        return this.#graphs.open(order, message);
+      }
+      case 'service-run':
+        return this.#graphs.run(order, message, attachment ?? new Uint8Array(0));
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #open(order: number, peer: string, open: OpenMessage): Promise<void> {
+    const { session: id, route, index } = open;
+    if (this.#sessions.has(id) || this.#opening.has(id)) throw new VesselError('bad_message', 'The session is open already.');
+    if (route[index] !== this.#links.self) throw new VesselError('wrong_peer', 'This hop is not at that place of the route.');
+    if ((index === 0) !== (open.first !== undefined) || (index === route.length - 1) !== (open.last !== undefined)) {
+      throw new VesselError('bad_message', 'Hop 1 takes `first`, the last hop takes `last`, no other hop does.');
+    }
+    const prompt = open.first?.promptIds ?? open.last?.promptIds;
+    if (prompt && prompt.length + (open.last?.maxTokens ?? 1) > open.capacity) throw new VesselError('context_exceeded');
+    if (this.#askersSessions(peer) >= limits.maxSessionsPerAsker) throw new VesselError('provider_busy');
+    const entry = { order, cancelled: false };
+    this.#opening.set(id, entry);
+    try {
+      const lease = await this.#leases.take(id);
+      if (lease.asker !== peer || !sameShard(lease, open) || lease.capacity < open.capacity) throw new VesselError('no_lease');
+      const shard = this.#shelf.ready(open);
+      if (shard?.kind !== 'language') throw new VesselError('model_not_found', 'This provider does not hold that shard.');
+      const { vocab, context } = shard.manifest.architecture;
+      if (open.capacity > context) throw new VesselError('context_exceeded');
+      if (prompt?.some((token) => token >= vocab))
+        throw new VesselError('bad_request', 'The prompt has ids beyond the vocabulary.');
+      const bytes = shard.runtime.cacheBytes(open.capacity);
+      if (this.#sessions.size >= limits.maxSessionsPerProvider) throw new VesselError('provider_busy');
+      if (this.#memoryUsed() + bytes > this.#memoryBytes) throw new VesselError('provider_busy', 'The pledged memory is taken.');
+      const downstream = route[(index + 1) % route.length]!;
+      if (downstream !== this.#links.self) await this.#links.connect(downstream);
+      if (entry.cancelled) throw new VesselError('cancelled');
+      const sampler = open.last
+        ? new Sampler({
+            vocab,
+            sampling: open.last.sampling,
+            promptIds: open.last.promptIds,
+            scratch: this.#scratch(shard, vocab),
+          })
+        : null;
+      const cache = shard.runtime.createCache(open.capacity);
+      const session = new HopSession({ open, order, asker: peer, shard, cache, sampler, nowMs: this.#clock.now() });
+      this.#sessions.set(id, session);
+      this.#links.reply(order, { type: 'opened', session: id });
+      this.#onChange();
+    } finally {
+      this.#opening.delete(id);
+    }
+  }
+
+  /** One scratch per shard: draws of its sessions never overlap. */
+  #scratch(shard: HeldShard, vocab: number): SamplerScratch {
+    let scratch = this.#scratches.get(shard);
+    if (!scratch) {
+      scratch = new SamplerScratch(vocab);
+      this.#scratches.set(shard, scratch);
+    }
+    return scratch;
+  }
+
+  #owned(order: number, id: string): HopSession {
+    const session = this.#sessions.get(id);
+    if (!session || session.order !== order) throw new VesselError('unknown_session');
+    return session;
+  }
+
+  #fail(session: HopSession, error: VesselError): void {
+    if (session.closed) return;
+    this.#end(session.id);
+    const message = error.message.slice(0, 1000);
+    this.#links.reply(session.order, { type: 'refused', session: session.id, code: error.code, message });
+    if (error.code === 'device_lost') this.#shelf.reload(session.shard);
+  }
+
+  #end(id: string): void {
+    const session = this.#sessions.get(id);
+    if (!session) return;
+    session.closed = true;
+    this.#sessions.delete(id);
+    // A step may be running on this cache: the queue frees it afterwards.
+    void this.#queue.run(async () => session.cache.release());
+    this.#shelf.settle();
+    this.#onChange();
+  }
+
+  #sessionsOn(held: HeldShard): number {
+    let count = this.#graphs.sessionsOn(held);
+    for (const session of this.#sessions.values()) if (session.shard === held) count++;
+    return count;
+  }
+
+  #endSessionsOn(held: HeldShard): void {
+    for (const session of [...this.#sessions.values()]) {
+      if (session.shard === held) this.#fail(session, new VesselError('provider_lost', 'The provider changed its layers.'));
+    }
+    this.#graphs.endOn(held);
+  }
+
+  #askersSessions(peer: string): number {
+    let count = 0;
+    for (const session of this.#sessions.values()) if (session.asker === peer) count++;
+    return count;
+  }
+
+  #memoryUsed(): number {
+    let bytes = this.#shelf.bytes;
+    for (const session of this.#sessions.values()) bytes += session.cache.bytes;
+    return bytes;
+  }
+
+  #freeSlots(): number {
+    return Math.max(0, limits.maxSessionsPerProvider - this.#sessions.size - this.#opening.size);
+  }
+}

@@ -1,0 +1,52 @@
+/** KV outside the runtime: each step hands in what there is and takes out one that is longer, so copying grows with use only. */
+import { type KvLayout, kvNames, OrtKvCache } from './kv-cache.ts';
+import type { OrtModule, OrtTensor } from './ort-module.ts';
+
+export class GrowingKvCache extends OrtKvCache {
+  readonly #ort: OrtModule;
+  readonly #layout: KvLayout;
+  #past: Record<string, OrtTensor> = {};
+  readonly #onRelease: () => void;
+
+  constructor(ort: OrtModule, layout: KvLayout, capacity: number, onRelease: () => void) {
+    super(layout, capacity);
+    this.#ort = ort;
+    this.#layout = layout;
+    this.#onRelease = onRelease;
+    this.onTruncate(0);
+  }
+
+  async past(): Promise<Record<string, OrtTensor>> {
+    return this.#past;
+  }
+
+  present(): Record<string, null> {
+    return Object.fromEntries(kvNames(this.#layout).map((name) => [`present.${name}`, null]));
+  }
+
+  protected onAppend(results: Record<string, OrtTensor>): void {
+    for (const name of kvNames(this.#layout)) this.#past[`past.${name}`] = results[`present.${name}`]!;
+  }
+
+  protected onTruncate(length: number): void {
+    const { kvHeads, paddedHeadDim, type } = this.#layout;
+    const dims = [1, kvHeads, length, paddedHeadDim];
+    for (const name of kvNames(this.#layout)) {
+      const old = this.#past[`past.${name}`];
+      const cut = type === 'float32' ? new Float32Array(kvHeads * length * paddedHeadDim) : new Uint16Array(kvHeads * length * paddedHeadDim);
+      if (old) {
+        const source = old.data as Float32Array | Uint16Array;
+        const bits = type === 'float32' ? source : new Uint16Array(source.buffer, source.byteOffset, source.length);
+        const oldRow = bits.length / kvHeads;
+        const row = length * paddedHeadDim;
+        for (let head = 0; head < kvHeads; head++) cut.set(bits.subarray(head * oldRow, head * oldRow + row), head * row);
+      }
+      this.#past[`past.${name}`] = new this.#ort.Tensor(type, cut, dims);
+    }
+  }
+
+  protected onRelease(): void {
+    this.#past = {};
+    this.#onRelease();
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * The relay's mind: who is there, who holds what, who may use whom. Sockets and HTTP are outside; messages to providers leave
+ * through `send`. Presence lives in memory alone and is rebuilt from heartbeats (design R3).
+ */
+import { randomBytes } from 'node:crypto';
+import type { MatchedRoute } from '../sdk/ask-ports.ts';
+import { languageShardBytes } from '../shared/models/shard-blobs.ts';
+import type { Clock } from '../shared/protocol/clock.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
+import { limits } from '../shared/protocol/limits.ts';
+import type {
+  Capability,
+  NetworkView,
+  PresenceClientMessage,
+  PresenceRelayMessage,
+  ShardRef,
+  ShardState,
+} from '../shared/protocol/presence-messages.ts';
+import { type AllocationPolicy, allocate } from './matching/allocate.ts';
+import { Leases } from './matching/leases.ts';
+import { planRoute } from './matching/plan-route.ts';
+import type { HeldShard } from './matching/provider.ts';
+import { Registry } from './matching/registry.ts';
+import { WaitingLine } from './matching/waiting-line.ts';
+import type { ServedModel, ServedModels } from './models/served-models.ts';
+
+type HeartbeatMessage = Extract<PresenceClientMessage, { type: 'heartbeat' }>;
+
+/** Copies of each whole-graph model the relay asks for. */
+const graphReplicas = 2;
+/** A provider whose shard could not be loaded is left alone for this long. */
+const failedRestMs = 30_000;
+/** Joins and leaves come in bursts (a page of tabs opens): allocate once for all of them. */
+const settleMs = 50;
+
+interface ProviderExtra {
+  account: string;
+  capability: Capability;
+  shards: ShardState[];
+  /** What the last `assign` said. */
+  assigned: string;
+  graphs: Set<string>;
+  failedUntilMs: number;
+  send: (message: PresenceRelayMessage) => void;
+}
+
+export interface CoordinatorOptions {
+  models: ServedModels;
+  clock: Clock;
+  policy: (models: readonly ServedModel[]) => AllocationPolicy;
+  /** How long an ask waits for a free slot or for missing layers. */
+  queueMs: number;
+  maxQueued: number;
+  onChange?: () => void;
+}
+
+export interface MatchRequest {
+  /** Name or manifest CID. */
+  model: string;
+  /** Positions of KV: prompt and answer. */
+  tokens: number;
+  /** The asker's libp2p peer id. */
+  asker: string;
+  avoid?: readonly string[];
+  signal?: AbortSignal;
+}
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #registry = new Registry();
+  readonly #extras = new Map<string, ProviderExtra>();
+  readonly #leases = new Leases();
+  readonly #line: WaitingLine;
+  readonly #askers = new Set<string>();
+  #cancelSettle: (() => void) | null = null;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    this.#line = new WaitingLine(options.maxQueued);
+  }
+
+  get providers(): number {
+    return this.#registry.size;
+  }
+
+  get sessions(): number {
+    return this.#leases.size;
+  }
+
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  /** A client offers compute. `id` is its libp2p peer id: a device may have several tabs. */
+  offer(id: string, account: string, capability: Capability, send: (message: PresenceRelayMessage) => void): void {
+    this.#extras.set(id, { account, capability, shards: [], assigned: '', graphs: new Set(), failedUntilMs: 0, send });
+    this.#registry.join(
+      {
+        id,
+        peerId: id,
+        backend: capability.backend,
+        adapter: capability.adapter,
+        f16: capability.f16,
+        memoryBytes: capability.memoryBytes,
+        layerMsPerToken: null,
+        state: 'sharing',
+        slots: { total: 1, used: 0 },
+        shard: null,
+        rttMsToPeers: new Map(),
+        unreachable: new Set(),
+        rating: 1,
+      },
+      this.#options.clock.now(),
+    );
+    this.#changed();
+  }
+
+  /** A provider is gone, by its own word or by silence. */
+  withdraw(id: string): void {
+    this.#extras.delete(id);
+    if (this.#registry.leave(id)) this.#changed();
+  }
+
+  heartbeat(id: string, message: HeartbeatMessage): void {
+    const extra = this.#extras.get(id);
+    if (!extra) return;
+    const now = this.#options.clock.now();
+    const before = JSON.stringify(extra.shards);
+    extra.shards = message.shards;
+    const language = message.shards.find(({ model }) => this.#options.models.get(model)?.manifest.kind === 'language');
+    if (language?.phase === 'failed') extra.failedUntilMs = now + failedRestMs;
+    const isResting = extra.failedUntilMs > now;
+    const layers = language ? language.to - language.from : 0;
+    const result = this.#registry.heartbeat(
+      id,
+      {
+        state: isResting && message.state === 'sharing' ? 'paused' : message.state,
+        slots: { total: message.sessions + message.slots, used: message.sessions },
+        shard: language && language.phase !== 'failed' ? heldShard(language) : null,
+        ...(message.stepMs !== null && layers > 0 ? { layerMsPerToken: message.stepMs / layers } : {}),
+        rttMs: message.links.flatMap(([peer, ms]) => (ms === null ? [] : [[peer, ms] as const])),
+        unreachable: message.links.flatMap(([peer, ms]) => (ms === null ? [peer] : [])),
+      },
+      now,
+    );
+    if (result === 'changed' || before !== JSON.stringify(message.shards)) this.#changed();
+  }
+
+  /** Resolves with a session whose hops have been told to expect it. */
+  async match({ model: name, tokens, asker, avoid, signal }: MatchRequest): Promise<MatchedRoute> {
+    const model = this.#options.models.find(name);
+    if (!model) throw new VesselError('model_not_found', `No model is called "${name}" here. GET /v1/models lists them.`);
+    if (model.manifest.kind === 'language' && tokens > Math.min(model.manifest.architecture.context, limits.maxContext)) {
+      throw new VesselError('context_exceeded');
+    }
+    const deadlineMs = this.#options.clock.now() + this.#options.queueMs;
+    try {
+      return await this.#line.wait({
+        model: model.id,
+        deadlineMs,
+        signal,
+        attempt: () => this.#tryMatch(model, tokens, asker, new Set(avoid)),
+      });
+    } catch (thrown) {
+      if (thrown instanceof VesselError && thrown.code === 'deadline' && !this.isReady(model.id)) throw this.#noRoute(model);
+      throw thrown;
+    }
+  }
+
+  /** The asker is done with a session. */
+  release(session: string): void {
+    const lease = this.#leases.get(session);
+    if (!this.#leases.release(session)) return;
+    // Hops free a session with its stream; this reaches those that were never opened.
+    for (const id of lease?.providerIds ?? []) this.#extras.get(id)?.send({ type: 'release', session });
+    this.#line.changed();
+  }
+
+  /** Askers that are connected keep their sessions; the others' leases run out. */
+  askerOnline(asker: string, isOnline: boolean): void {
+    if (isOnline) this.#askers.add(asker);
+    else this.#askers.delete(asker);
+  }
+
+  /** Whether the tabs online hold every layer. */
+  isReady(id: string): boolean {
+    const model = this.#options.models.get(id);
+    if (!model) return false;
+    if (model.manifest.kind === 'graph') return this.#graphHolders(id).length > 0;
+    const { layers } = model.manifest.architecture;
+    const providers = this.#registry.all().map((provider) => ({ ...provider, slots: { total: 1, used: 0 } }));
+    return planRoute({ model: id, layers, providers, tokens: { prompt: 1, max: 1 } }) !== null;
+  }
+
+  /** Models came or went. */
+  modelsChanged(): void {
+    this.#changed();
+  }
+
+  /** Call it about twice a second. */
+  tick(): void {
+    const now = this.#options.clock.now();
+    const gone = this.#registry.expire(now);
+    for (const id of gone) this.#extras.delete(id);
+    for (const asker of this.#askers) this.#renewOf(asker, now);
+    this.#leases.expire(now);
+    this.#line.expire(now);
+    if (gone.length > 0) this.#changed();
+  }
+
+  view(): NetworkView {
+    return {
+      providers: this.#registry
+        .all()
+        .slice(0, 2000)
+        .map(({ id, peerId, backend }) => ({
+          peer: peerId,
+          backend,
+          shards: this.#extras.get(id)?.shards ?? [],
+          sessions: this.#leases.used(id),
+        })),
+      models: this.#options.models.list().map(({ id, manifest }) => ({
+        id,
+        name: manifest.name,
+        kind: manifest.kind,
+        layers: manifest.kind === 'language' ? manifest.architecture.layers : 1,
+        ready: this.isReady(id),
+      })),
+    };
+  }
+
+  close(): void {
+    this.#cancelSettle?.();
+    this.#line.close(new VesselError('relay_lost', 'The relay is shutting down.'));
+  }
+
+  #renewOf(asker: string, now: number): void {
+    for (const session of this.#leases.sessionsOf(asker)) this.#leases.renew(session, now);
+  }
+
+  #tryMatch(model: ServedModel, tokens: number, asker: string, avoid: ReadonlySet<string>): MatchedRoute | null {
+    const hops = this.#plan(model, tokens, avoid);
+    if (!hops) return null;
+    const session = randomBytes(16).toString('hex');
+    this.#leases.reserve(
+      {
+        session,
+        asker,
+        model: model.id,
+        hops: hops.map(({ id }) => ({ providerId: id, slots: this.#slots(id) })),
+      },
+      this.#options.clock.now(),
+    );
+    for (const { id, from, to } of hops) {
+      this.#extras.get(id)!.send({ type: 'lease', session, asker, model: model.id, from, to, capacity: tokens });
+    }
+    return {
+      session,
+      model: model.id,
+      hops: hops.map(({ id, from, to }) => {
+        const { account, capability } = this.#extras.get(id)!;
+        return { provider: id, account, from, to, backend: capability.backend, adapter: capability.adapter };
+      }),
+    };
+  }
+
+  #plan(model: ServedModel, tokens: number, avoid: ReadonlySet<string>): { id: string; from: number; to: number }[] | null {
+    if (model.manifest.kind === 'graph') {
+      const free = this.#graphHolders(model.id)
+        .filter((id) => !avoid.has(id) && this.#leases.used(id) < this.#slots(id))
+        .sort((a, b) => this.#leases.used(a) - this.#leases.used(b))[0];
+      return free === undefined ? null : [{ id: free, from: 0, to: 1 }];
+    }
+    const providers = this.#registry.all().map((provider) => ({
+      ...provider,
+      slots: { total: this.#slots(provider.id), used: this.#leases.used(provider.id) },
+    }));
+    const { layers } = model.manifest.architecture;
+    const route = planRoute({
+      model: model.id,
+      layers,
+      providers,
+      exclude: avoid,
+      tokens: { prompt: Math.ceil(tokens / 2), max: Math.ceil(tokens / 2) },
+    });
+    return route?.hops.map(({ providerId, from, to }) => ({ id: providerId, from, to })) ?? null;
+  }
+
+  #slots(id: string): number {
+    return this.#registry.get(id)?.slots.total ?? 0;
+  }
+
+  #graphHolders(model: string): string[] {
+    return [...this.#extras]
+      .filter(([, { shards }]) => shards.some((shard) => shard.model === model && shard.phase === 'ready'))
+      .map(([id]) => id);
+  }
+
+  #noRoute(model: ServedModel): VesselError {
+    const held = this.#registry.all().filter(({ shard }) => shard?.model === model.id).length;
+    return new VesselError(
+      'no_route',
+      `The ${this.#registry.size} providers online (${held} of them with layers of it) do not hold every layer of ${model.manifest.name}. Open the page in one more tab and press start.`,
+    );
+  }
+
+  #changed(): void {
+    this.#cancelSettle ??= this.#options.clock.after(settleMs, () => {
+      this.#cancelSettle = null;
+      this.#allocate();
+      this.#line.changed();
+      this.#options.onChange?.();
+    });
+  }
+
+  #allocate(): void {
+    const models = this.#options.models.list();
+    const placed = models.flatMap((model) => (model.placed ? [model.placed] : []));
+    const providers = this.#registry.all();
+    for (const { providerId, range } of allocate({ models: placed, providers }, this.#options.policy(models))) {
+      this.#registry.assign(providerId, range);
+    }
+    this.#allocateGraphs(models);
+    for (const [id, extra] of this.#extras) this.#tell(id, extra);
+  }
+
+  /** Whole graphs are small: each goes to the providers with the fewest of them, where memory is left. */
+  #allocateGraphs(models: readonly ServedModel[]): void {
+    const graphs = models.filter(({ manifest }) => manifest.kind === 'graph');
+    const known = new Set(graphs.map(({ id }) => id));
+    const sharing = new Set(this.#registry.all().flatMap(({ id, state }) => (state === 'sharing' ? [id] : [])));
+    for (const [id, { graphs: held }] of this.#extras) {
+      for (const graph of held) if (!known.has(graph) || !sharing.has(id)) held.delete(graph);
+    }
+    for (const { id, bytes } of graphs) {
+      const holders = () => [...this.#extras.values()].filter((extra) => extra.graphs.has(id)).length;
+      const candidates = [...this.#extras]
+        .filter(([provider, extra]) => sharing.has(provider) && !extra.graphs.has(id) && this.#spareBytes(provider) >= bytes)
+        .sort(([, a], [, b]) => a.graphs.size - b.graphs.size);
+      for (const [, extra] of candidates) if (holders() < graphReplicas) extra.graphs.add(id);
+    }
+  }
+
+  #spareBytes(id: string): number {
+    const provider = this.#registry.get(id);
+    if (!provider) return 0;
+    let spare = provider.memoryBytes;
+    if (provider.shard) {
+      const model = this.#options.models.get(provider.shard.model);
+      if (model?.manifest.kind === 'language') spare -= languageShardBytes(model.manifest, provider.shard);
+    }
+    for (const graph of this.#extras.get(id)?.graphs ?? []) spare -= this.#options.models.get(graph)?.bytes ?? 0;
+    return spare;
+  }
+
+  #tell(id: string, extra: ProviderExtra): void {
+    const shard = this.#registry.get(id)?.shard;
+    const shards: ShardRef[] = shard ? [{ model: shard.model, from: shard.from, to: shard.to }] : [];
+    for (const model of extra.graphs) shards.push({ model, from: 0, to: 1 });
+    const text = JSON.stringify(shards);
+    if (text === extra.assigned) return;
+    extra.assigned = text;
+    extra.send({ type: 'assign', shards });
+  }
+}
+
+function heldShard({ model, from, to, phase, progress }: ShardState): HeldShard {
+  return { model, from, to, phase: phase === 'ready' ? 'ready' : 'loading', progress };
+}

@@ -1,0 +1,48 @@
+/** What `vessel.detail` tells about an answer: where it was computed, from which ids to which, how fast. */
+import { z } from 'zod';
+import type { AskStats, RouteHop } from '../../../shared/protocol/asking.ts';
+
+export const answerOutcomeSchema = z.strictObject({
+  index: z.number().int(),
+  session: z.string(),
+  promptIds: z.array(z.number().int()),
+  /** Without the id that ended the answer; with those of a stop string. */
+  tokenIds: z.array(z.number().int()),
+  route: z.array(
+    z.strictObject({
+      provider: z.string(),
+      from: z.number().int(),
+      to: z.number().int(),
+      backend: z.enum(['webgpu', 'wasm']),
+      adapter: z.string(),
+    }) satisfies z.ZodType<RouteHop>,
+  ),
+  /** Null when a stop string ended the answer before the network could. */
+  stats: z
+    .strictObject({
+      bytesPerTokenPerHop: z.number(),
+      relayMessagesPerToken: z.number(),
+      failovers: z.number().int(),
+    })
+    .nullable() satisfies z.ZodType<AskStats | null>,
+  /** Milliseconds from the start of the session; null without a token. */
+  firstTokenMs: z.number().nullable(),
+  /** Rate after the first token; null with fewer than two. */
+  tokensPerSecond: z.number().nullable(),
+});
+export type AnswerOutcome = z.infer<typeof answerOutcomeSchema>;
+
+export const vesselReportSchema = z.strictObject({
+  /** The seed that was used: sending it again gives the same answer. */
+  seed: z.number().int(),
+  /** With `vessel.detail` only, one per choice. */
+  choices: z.array(answerOutcomeSchema).optional(),
+});
+export type VesselReport = z.infer<typeof vesselReportSchema>;
+
+export const usageSchema = z.strictObject({
+  prompt_tokens: z.number().int(),
+  completion_tokens: z.number().int(),
+  total_tokens: z.number().int(),
+});
+export type Usage = z.infer<typeof usageSchema>;

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { requireModel } from '../answers/read-prompt.ts';
+import type { HttpDeps, ModelInfo } from '../http-deps.ts';
+import type { Route } from './route.ts';
+
+const modelSchema = z.strictObject({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.number().int(),
+  owned_by: z.string(),
+  vessel: z.strictObject({
+    /** CID of the manifest; it names the model as well as `id` does. */
+    cid: z.string(),
+    /** Longest prompt and answer together, in tokens. */
+    context: z.number().int(),
+    vocab: z.number().int(),
+    /** Whether the tabs online hold every layer. */
+    ready: z.boolean(),
+  }),
+});
+const listSchema = z.strictObject({ object: z.literal('list'), data: z.array(modelSchema) });
+
+export function listModels({ models }: HttpDeps): Route {
+  return {
+    method: 'get',
+    path: '/v1/models',
+    summary: 'All models of this relay',
+    access: 'key',
+    response: { description: 'The models', contentType: 'application/json', schema: listSchema },
+    handle: async (c) => {
+      const list: z.infer<typeof listSchema> = { object: 'list', data: (await models.list()).map(describe) };
+      return c.json(list);
+    },
+  };
+}
+
+export function retrieveModel({ models }: HttpDeps): Route {
+  return {
+    method: 'get',
+    // A name may have slashes, as in org/name.
+    path: '/v1/models/:id{.+}',
+    summary: 'One model, by name or CID',
+    access: 'key',
+    parameters: [{ name: 'id', description: 'Name of the model, or CID of its manifest' }],
+    response: { description: 'The model', contentType: 'application/json', schema: modelSchema },
+    handle: async (c) => c.json(describe(await requireModel(models, c.req.param('id') ?? ''))),
+  };
+}
+
+function describe({ id, name, created, ownedBy, context, vocab, ready }: ModelInfo): z.infer<typeof modelSchema> {
+  return { id: name, object: 'model', created, owned_by: ownedBy, vessel: { cid: id, context, vocab, ready } };
+}

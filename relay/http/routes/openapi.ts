@@ -1,0 +1,71 @@
+/** The OpenAPI document, made from the schemas that the requests are parsed with. */
+import { z } from 'zod';
+import { errorBodySchema } from '../error-body.ts';
+import type { HttpDeps } from '../http-deps.ts';
+import type { Route } from './route.ts';
+
+export function openapi({ status }: HttpDeps, routes: () => Route[]): Route {
+  return {
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    access: 'open',
+    response: { description: 'OpenAPI 3.1', contentType: 'application/json' },
+    handle: (c) => c.json(openapiDocument(routes(), status().version)),
+  };
+}
+
+export function openapiDocument(routes: Route[], version: string): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = documentPath(route.path);
+    paths[path] = { ...paths[path], [route.method]: operation(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Vessel',
+      version,
+      description: 'The OpenAI API, answered by models whose layers run in browser tabs.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths,
+    components: {
+      schemas: { Error: schemaOf(errorBodySchema, 'output') },
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+    },
+  };
+}
+
+/** `/v1/models/:id{.+}` as the document writes it. */
+export function documentPath(pattern: string): string {
+  return pattern.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}');
+}
+
+function operation({ summary, access, parameters = [], request, response }: Route): Record<string, unknown> {
+  const content: Record<string, unknown> = {
+    [response.contentType]: response.schema ? { schema: schemaOf(response.schema, 'output') } : {},
+  };
+  if (response.streamed) content['text/event-stream'] = { schema: schemaOf(response.streamed, 'output') };
+  return {
+    summary,
+    security: access === 'key' ? [{ key: [] }, {}] : [],
+    parameters: parameters.map(({ name, description }) => ({
+      name,
+      description,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    })),
+    ...(request && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(request, 'input') } } } }),
+    responses: {
+      '200': { description: response.description, content },
+      default: { description: 'A refusal', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+    },
+  };
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
+  return rest;
+}

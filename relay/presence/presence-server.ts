@@ -1,0 +1,255 @@
+/**
+ * The presence WebSocket: challenge, hello, then messages. A client that breaks the protocol is told why and loses its own
+ * connection, nothing else (SPEC PR1–PR8).
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { fromBase64url } from '../../sdk/net/base64url.ts';
+import { accountOf, verifySignature } from '../../sdk/net/device-key.ts';
+import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { parseMessage } from '../../shared/protocol/parse-message.ts';
+import {
+  helloText,
+  type PresenceClientMessage,
+  type PresenceRelayMessage,
+  presenceClientSchema,
+} from '../../shared/protocol/presence-messages.ts';
+import { protocolVersion } from '../../shared/protocol/version.ts';
+import type { Coordinator } from '../coordinator.ts';
+
+const helloDeadlineMs = 10_000;
+/** Presence messages are small; only `match` lists peers. */
+const maxPresenceBytes = 64 * 1024;
+/** Heartbeats are one a second; asks come in bursts. */
+const messagesPerSecond = 50;
+/** Tabs behind one address: a classroom, or this machine's own tests. */
+const maxPerAddress = 500;
+const maxUnsentBytes = 4 * 1024 * 1024;
+
+export interface PresenceServerOptions {
+  coordinator: Coordinator;
+  /** The relay's libp2p peer id. */
+  relayPeer: string;
+  relayAddresses: () => string[];
+  iceServers: () => { urls: string[]; username?: string; credential?: string }[];
+  now: () => number;
+}
+
+export class PresenceServer {
+  readonly #options: PresenceServerOptions;
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: maxPresenceBytes, perMessageDeflate: false });
+  readonly #connections = new Set<PresenceConnection>();
+  readonly #perAddress = new Map<string, number>();
+  /** Connections by peer id: the newest one counts. */
+  readonly #byPeer = new Map<string, PresenceConnection>();
+  #messages = 0;
+
+  constructor(options: PresenceServerOptions) {
+    this.#options = options;
+  }
+
+  /** Messages in and out that concerned a session after it was matched, for `/metrics`. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const address = request.socket.remoteAddress ?? '';
+    const open = this.#perAddress.get(address) ?? 0;
+    if (open >= maxPerAddress) {
+      socket.end('HTTP/1.1 429 Too Many Requests\r\nRetry-After: 10\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#perAddress.set(address, open + 1);
+      const connection = new PresenceConnection(webSocket, this.#options, {
+        onHello: (peer) => {
+          this.#byPeer.get(peer)?.end(new VesselError('forbidden', 'This peer connected again.'));
+          this.#byPeer.set(peer, connection);
+        },
+        onMessage: () => this.#messages++,
+        onClosed: () => {
+          this.#connections.delete(connection);
+          const left = (this.#perAddress.get(address) ?? 1) - 1;
+          if (left > 0) this.#perAddress.set(address, left);
+          else this.#perAddress.delete(address);
+          if (connection.peer && this.#byPeer.get(connection.peer) === connection) this.#byPeer.delete(connection.peer);
+        },
+      });
+      this.#connections.add(connection);
+    });
+  }
+
+  /** Sends the picture of the network to those who watch it. */
+  broadcastView(): void {
+    let view: PresenceRelayMessage | null = null;
+    for (const connection of this.#connections) {
+      if (!connection.isWatching) continue;
+      view ??= { type: 'network', view: this.#options.coordinator.view() };
+      connection.send(view);
+    }
+  }
+
+  /** The peer at this address told us nothing for too long, or the relay stops. */
+  close(): void {
+    for (const connection of [...this.#connections]) connection.close();
+    this.#server.close();
+  }
+}
+
+class PresenceConnection {
+  readonly #socket: WebSocket;
+  readonly #options: PresenceServerOptions;
+  readonly #events: { onHello: (peer: string) => void; onMessage: () => void; onClosed: () => void };
+  readonly #nonce = randomBytes(24).toString('base64url');
+  readonly #abort = new AbortController();
+  readonly #helloTimer: NodeJS.Timeout;
+  #account = '';
+  #isProvider = false;
+  #tail: Promise<void> = Promise.resolve();
+  #allowance = messagesPerSecond;
+  #allowanceAtMs: number;
+  peer: string | null = null;
+  isWatching = false;
+
+  constructor(
+    socket: WebSocket,
+    options: PresenceServerOptions,
+    events: { onHello: (peer: string) => void; onMessage: () => void; onClosed: () => void },
+  ) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#events = events;
+    this.#allowanceAtMs = options.now();
+    this.#helloTimer = setTimeout(() => this.end(new VesselError('deadline', 'No hello came.')), helloDeadlineMs);
+    socket.on('message', (data, isBinary) => {
+      // Messages of one client are handled in their order, although some of them wait.
+      this.#tail = this.#tail
+        .then(() => this.#receive(String(data), isBinary))
+        .catch((thrown) => this.end(toVesselError(thrown)));
+    });
+    socket.on('close', () => this.#closed());
+    socket.on('error', () => socket.terminate());
+    this.send({ type: 'challenge', version: protocolVersion, nonce: this.#nonce });
+  }
+
+  send(message: PresenceRelayMessage): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    // A client that does not read must not fill our memory.
+    if (this.#socket.bufferedAmount > maxUnsentBytes) this.#socket.terminate();
+    else this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Tells the client why and closes. */
+  end(error: VesselError): void {
+    this.send({ type: 'error', code: error.code, message: error.message.slice(0, 1000) });
+    this.#socket.close(1008, error.code);
+  }
+
+  close(): void {
+    this.#socket.close(1001);
+    setTimeout(() => this.#socket.terminate(), 500).unref();
+  }
+
+  async #receive(text: string, isBinary: boolean): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#spend();
+    if (isBinary) throw new VesselError('bad_message', 'Presence messages are text.');
+    const message = parseMessage(presenceClientSchema, text);
+    if (message.type === 'hello') return this.#hello(message);
+    if (this.peer === null) throw new VesselError('unauthorized', 'Say hello first.');
+    switch (message.type) {
+      case 'offer':
+        this.#isProvider = true;
+        this.#options.coordinator.offer(this.peer, this.#account, message.capability, (reply) => this.send(reply));
+        return;
+      case 'withdraw':
+        this.#withdraw();
+        return;
+      case 'heartbeat':
+        if (this.#isProvider) this.#options.coordinator.heartbeat(this.peer, message);
+        return;
+      case 'match':
+        // Matching may wait for a free slot: other messages of this client go on meanwhile.
+        void this.#match(message);
+        return;
+      case 'release':
+        this.#events.onMessage();
+        this.#options.coordinator.release(message.session);
+        return;
+      case 'watch':
+        this.isWatching = message.on;
+        if (message.on) this.send({ type: 'network', view: this.#options.coordinator.view() });
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #hello(message: Extract<PresenceClientMessage, { type: 'hello' }>): Promise<void> {
+    if (this.peer !== null) throw new VesselError('bad_message', 'Hello comes once.');
+    if (message.version !== protocolVersion) throw new VesselError('version_mismatch');
+    const key = fromBase64url(message.key);
+    const signature = fromBase64url(message.signature);
+    const text = new TextEncoder().encode(helloText(this.#nonce, message.peer));
+    if (!key || !signature || !(await verifySignature(key, text, signature))) {
+      throw new VesselError('unauthorized', 'The hello is not signed by its device key.');
+    }
+    clearTimeout(this.#helloTimer);
+    this.#account = accountOf(key);
+    this.#events.onHello(message.peer);
+    this.peer = message.peer;
+    this.#options.coordinator.askerOnline(message.peer, true);
+    this.send({
+      type: 'welcome',
+      account: this.#account,
+      relayPeer: this.#options.relayPeer,
+      relayAddresses: this.#options.relayAddresses(),
+      iceServers: this.#options.iceServers(),
+    });
+  }
+
+  async #match(message: Extract<PresenceClientMessage, { type: 'match' }>): Promise<void> {
+    try {
+      const route = await this.#options.coordinator.match({
+        model: message.model,
+        tokens: message.tokens,
+        asker: this.peer!,
+        avoid: message.avoid ?? [],
+        signal: this.#abort.signal,
+      });
+      this.send({ type: 'route', id: message.id, ...route });
+    } catch (thrown) {
+      const { code, message: why } = toVesselError(thrown);
+      this.send({ type: 'refused', id: message.id, code, message: why.slice(0, 1000) });
+    }
+  }
+
+  /** A token bucket: a client that floods is disconnected. */
+  #spend(): void {
+    const now = this.#options.now();
+    this.#allowance = Math.min(messagesPerSecond, this.#allowance + ((now - this.#allowanceAtMs) / 1000) * messagesPerSecond);
+    this.#allowanceAtMs = now;
+    this.#allowance -= 1;
+    if (this.#allowance < -messagesPerSecond) throw new VesselError('rate_limited');
+  }
+
+  #withdraw(): void {
+    if (this.#isProvider && this.peer) this.#options.coordinator.withdraw(this.peer);
+    this.#isProvider = false;
+  }
+
+  #closed(): void {
+    clearTimeout(this.#helloTimer);
+    this.#abort.abort();
+    this.#withdraw();
+    if (this.peer) this.#options.coordinator.askerOnline(this.peer, false);
+    this.#events.onClosed();
+  }
+}

@@ -1,0 +1,127 @@
+/** The provider core in Node: same code as in a tab, on the wasm build, over libp2p with native WebRTC. */
+import { createLoadShard } from '../../provider/load-shard.ts';
+import { Provider, type ProviderStatus } from '../../provider/provider.ts';
+import { ProviderAgent } from '../../provider/provider-agent.ts';
+import type { ProviderLinks } from '../../provider/provider-ports.ts';
+import { loadOrtNode } from '../../provider/runtime/load-ort-node.ts';
+import { systemClock } from '../../provider/system-clock.ts';
+import type { DeviceKey } from '../../sdk/net/device-key.ts';
+import { NetworkClient } from '../../sdk/net/network-client.ts';
+import type { OrderLink } from '../../sdk/net/order-link.ts';
+import { toVesselError, type VesselError } from '../../shared/protocol/errors.ts';
+import { FetchedBlobs } from './fetched-blobs.ts';
+
+export interface NodeProviderOptions {
+  relayUrl: string;
+  key: DeviceKey;
+  /** Where fetched blobs are kept. */
+  blobFolder: string;
+  /** Bytes for weights and KV together. */
+  memoryBytes: number;
+  threads?: number;
+  dutyCycle?: number;
+  onState?: (state: 'connecting' | 'online' | 'offline', error?: VesselError) => void;
+  onChange?: () => void;
+}
+
+export class NodeProvider {
+  readonly peer: string;
+  readonly #client: NetworkClient;
+  readonly #provider: Provider;
+  readonly #agent: ProviderAgent;
+
+  static async start(options: NodeProviderOptions): Promise<NodeProvider> {
+    let agent: ProviderAgent | null = null;
+    const client = await NetworkClient.connect({
+      relayUrl: options.relayUrl,
+      key: options.key,
+      clock: systemClock,
+      onMessage: (message) => agent?.receive(message),
+      onWelcome: () => agent?.welcomed(),
+      ...(options.onState ? { onState: options.onState } : {}),
+    });
+    const orders = new Map<number, OrderLink>();
+    const links: ProviderLinks = {
+      self: client.peer,
+      connect: (peer) => client.node.connect(peer),
+      sendFrame: (peer, frame) => client.node.sendFrame(peer, frame),
+      reply: (order, message) =>
+        void orders
+          .get(order)
+          ?.send(message)
+          .catch(() => undefined),
+    };
+    const blobs = new FetchedBlobs(options.blobFolder, options.relayUrl);
+    const source = {
+      manifest: (id: string, signal: AbortSignal) => blobs.manifest(id, signal),
+      ensure: blobs.ensure.bind(blobs),
+      blobs,
+    };
+    const threads = options.threads ?? 1;
+    const provider = new Provider({
+      links,
+      clock: systemClock,
+      load: createLoadShard(source, async () => loadOrtNode({ threads }), 'wasm'),
+      memoryBytes: options.memoryBytes,
+      dutyCycle: options.dutyCycle ?? 1,
+      onChange: () => {
+        agent?.changed();
+        options.onChange?.();
+      },
+    });
+    let nextOrder = 0;
+    await client.node.serveOrders((link, peer) => {
+      const order = nextOrder++;
+      orders.set(order, link);
+      return {
+        onMessage: (text, attachment) => provider.orderMessage(order, peer, text, attachment),
+        onClose: () => {
+          orders.delete(order);
+          provider.orderClosed(order);
+        },
+      };
+    });
+    await client.node.serveFrames({
+      onFrame: (peer, frame, refuse) => {
+        const refusal = provider.frame(peer, frame);
+        if (refusal) refuse(refusal);
+      },
+      onRefusal: (peer, refusal) => provider.frameRefused(peer, refusal),
+      onLost: (peer) => provider.peerLost(peer),
+    });
+    agent = new ProviderAgent({
+      provider,
+      capability: {
+        backend: 'wasm',
+        adapter: `wasm ${threads} thread${threads === 1 ? '' : 's'}`,
+        f16: false,
+        memoryBytes: options.memoryBytes,
+      },
+      clock: systemClock,
+      send: (message) => client.send(message),
+      links: () => client.node.measuredLinks(),
+    });
+    agent.welcomed();
+    return new NodeProvider(client, provider, agent);
+  }
+
+  private constructor(client: NetworkClient, provider: Provider, agent: ProviderAgent) {
+    this.peer = client.peer;
+    this.#client = client;
+    this.#provider = provider;
+    this.#agent = agent;
+  }
+
+  status(): ProviderStatus {
+    return this.#provider.status();
+  }
+
+  /** Says goodbye, ends its sessions, frees everything. */
+  async stop(): Promise<void> {
+    this.#agent.leave();
+    await this.#provider.stop().catch((thrown) => {
+      throw toVesselError(thrown);
+    });
+    await this.#client.stop();
+  }
+}

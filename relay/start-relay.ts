@@ -1,0 +1,260 @@
+/**
+ * Puts a relay together and opens its port. One port serves everything: the page, the HTTP API, blobs, presence (`/presence`) and
+ * libp2p's WebSocket (`/`), which is forwarded to the node's own loopback listener.
+ */
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { IncomingMessage, Server } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { type HttpBindings, serve } from '@hono/node-server';
+import { privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { Hono } from 'hono';
+import { Gauge, Registry as MetricsRegistry } from 'prom-client';
+import { systemClock } from '../provider/system-clock.ts';
+import { createAskIds } from '../sdk/ask-ids.ts';
+import { newPeerKey } from '../sdk/net/peer-node.ts';
+import { OrderPool } from '../sdk/order-pool.ts';
+import { TextCodec } from '../sdk/text/text-codec.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
+import { limits } from '../shared/protocol/limits.ts';
+import { Coordinator } from './coordinator.ts';
+import { createApp, ownsPath } from './http/create-app.ts';
+import type { AccessLogLine, HttpSettings, ModelInfo } from './http/http-deps.ts';
+import { createHttpMetrics } from './http/http-metrics.ts';
+import { ApiKeys } from './http/keys/api-keys.ts';
+import type { AllocationPolicy } from './matching/allocate.ts';
+import type { ModelStore } from './models/model-store.ts';
+import { ServedModels } from './models/served-models.ts';
+import { RelayNode } from './net/relay-node.ts';
+import { blobRoutes } from './pages/blob-routes.ts';
+import { pageRoutes } from './pages/page-routes.ts';
+import { PresenceServer } from './presence/presence-server.ts';
+import { relayAskPorts } from './relay-asker.ts';
+import { FileStore } from './storage/file-store.ts';
+import { version } from './version.ts';
+
+export interface RelayOptions {
+  /** Where the relay keeps its keys; the folder must exist. */
+  folder: string;
+  store: ModelStore;
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  /** Offer these models only (ids). */
+  only?: ReadonlySet<string>;
+  policy?: AllocationPolicy;
+  /** The built page; without it only the API is served. */
+  pageFolder?: string;
+  http?: Partial<HttpSettings>;
+  iceServers?: { urls: string[]; username?: string; credential?: string }[];
+  /** How long an ask waits for providers before it is refused. */
+  queueMs?: number;
+  log?: (line: AccessLogLine) => void;
+}
+
+export interface RunningRelay {
+  readonly url: string;
+  readonly port: number;
+  readonly coordinator: Coordinator;
+  readonly keys: ApiKeys;
+  readonly presence: PresenceServer;
+  close(): Promise<void>;
+}
+
+const tickMs = 500;
+const viewMs = 500;
+/** How often the store is looked at for models another process added. */
+const refreshMs = 2000;
+
+const defaultHttp: HttpSettings = {
+  requireKey: false,
+  maxBodyBytes: 4 * 1024 * 1024,
+  maxConcurrent: 64,
+  maxQueued: 128,
+  requestsPerMinute: 600,
+  maxConcurrentPerKey: 32,
+  keepAliveMs: 10_000,
+  corsOrigins: '*',
+  trustProxy: false,
+};
+
+export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
+  const clock = systemClock;
+  const { store } = options;
+  const models = new ServedModels(store, options.only ?? null);
+  await models.refresh();
+  const node = await RelayNode.create(await relayKey(options.folder));
+  const coordinator = new Coordinator({
+    models,
+    clock,
+    policy: () => options.policy ?? {},
+    queueMs: options.queueMs ?? 15_000,
+    maxQueued: 256,
+  });
+  const ports = relayAskPorts(coordinator, node, clock);
+  const pool = new OrderPool(ports);
+  const keys = await ApiKeys.open({
+    store: new FileStore(join(options.folder, 'keys.json')),
+    clock: Date.now,
+    randomBytes: (count) => randomBytes(count),
+  });
+  const startedMs = Date.now();
+  const app = new Hono();
+  const api = createApp({
+    askIds: createAskIds(ports, pool),
+    models: {
+      list: () => models.list().flatMap((model) => modelInfo(model.id)),
+      find: (nameOrId) => {
+        const model = models.find(nameOrId);
+        return model && modelInfo(model.id)[0];
+      },
+      codec: codecs(store, models),
+    },
+    keys,
+    clock: Date.now,
+    after: clock.after,
+    randomId: () => randomUUID(),
+    randomSeed: () => randomInt(2 ** 48 - 1),
+    metrics: createHttpMetrics(relayMetrics(coordinator)),
+    log: options.log ?? (() => undefined),
+    status: () => ({ version, startedMs, providers: coordinator.providers }),
+    settings: { ...defaultHttp, ...options.http },
+  });
+  app.all('*', (c, next) => (ownsPath(c.req.path) ? api.fetch(c.req.raw, c.env as HttpBindings) : next()));
+  app.route('/', blobRoutes(store));
+  if (options.pageFolder && existsSync(options.pageFolder)) app.route('/', pageRoutes(options.pageFolder));
+
+  function modelInfo(id: string): ModelInfo[] {
+    const model = models.get(id);
+    if (model?.manifest.kind !== 'language') return [];
+    const { architecture, name, stopIds } = model.manifest;
+    return [
+      {
+        id,
+        name,
+        created: Math.floor(startedMs / 1000),
+        context: Math.min(architecture.context, limits.maxContext),
+        vocab: architecture.vocab,
+        stopIds,
+        ownedBy: 'vessel',
+        ready: coordinator.isReady(id),
+      },
+    ];
+  }
+
+  const server = await listen(app, options.host, options.port);
+  const { port } = server.address() as { port: number };
+  const presence = new PresenceServer({
+    coordinator,
+    relayPeer: node.self,
+    // Clients put in the host they reached us at: what this process is called from outside, it cannot know.
+    relayAddresses: () => [`/p2p/${node.self}`],
+    iceServers: () => options.iceServers ?? [],
+    now: clock.now,
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const path = new URL(request.url ?? '/', 'http://relay').pathname;
+    if (path === '/presence') presence.upgrade(request, socket, head);
+    else if (path === '/') forward(request, socket, head, node.port);
+    else socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+  });
+  const timers = [
+    setInterval(() => coordinator.tick(), tickMs),
+    setInterval(() => presence.broadcastView(), viewMs),
+    setInterval(() => {
+      void models.refresh().then((isChanged) => isChanged && coordinator.modelsChanged());
+      void keys.reload().catch(() => undefined);
+    }, refreshMs),
+  ];
+  const shownHost = options.host === '0.0.0.0' || options.host === '::' ? 'localhost' : options.host;
+  return {
+    url: `http://${shownHost}:${port}`,
+    port,
+    coordinator,
+    keys,
+    presence,
+    async close() {
+      for (const timer of timers) clearInterval(timer);
+      coordinator.close();
+      presence.close();
+      await pool.close();
+      await node.stop();
+      server.close();
+      if ('closeAllConnections' in server) server.closeAllConnections();
+    },
+  };
+}
+
+function relayMetrics(coordinator: Coordinator): MetricsRegistry {
+  const registry = new MetricsRegistry();
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge('vessel_providers', 'Providers online.', () => coordinator.providers);
+  gauge('vessel_sessions', 'Sessions that hold slots on providers.', () => coordinator.sessions);
+  gauge('vessel_waiting_matches', 'Asks waiting for a free slot.', () => coordinator.waiting);
+  return registry;
+}
+
+function listen(app: Hono, host: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server as Server));
+    server.on('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? `Port ${port} is taken. Choose another one with --port.` : cause.message;
+      reject(new VesselError('internal', why, { cause }));
+    });
+  });
+}
+
+/** Hands a WebSocket upgrade to libp2p's own listener, bytes as they are. */
+function forward(request: IncomingMessage, socket: Duplex, head: Buffer, port: number): void {
+  const upstream = connect(port, '127.0.0.1', () => {
+    const lines = [`GET / HTTP/1.1`];
+    for (let i = 0; i < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i]}: ${request.rawHeaders[i + 1]}`);
+    upstream.write(`${lines.join('\r\n')}\r\n\r\n`);
+    if (head.length > 0) upstream.write(head);
+    upstream.pipe(socket).pipe(upstream);
+  });
+  const end = () => {
+    upstream.destroy();
+    socket.destroy();
+  };
+  for (const side of [upstream, socket]) side.on('error', end).on('close', end);
+}
+
+/** The relay keeps its peer id over restarts, so that tabs find the one they knew. */
+async function relayKey(folder: string) {
+  const file = new FileStore(join(folder, 'peer-key'));
+  const known = await file.read();
+  if (known) return privateKeyFromProtobuf(Buffer.from(known, 'base64'));
+  const key = await newPeerKey();
+  await file.write(Buffer.from(privateKeyToProtobuf(key)).toString('base64'));
+  return key;
+}
+
+/** Tokenizers are big: read once per model. */
+function codecs(store: ModelStore, models: ServedModels): (id: string) => Promise<TextCodec> {
+  const known = new Map<string, Promise<TextCodec>>();
+  return (id) => {
+    let codec = known.get(id);
+    if (!codec) {
+      codec = (async () => {
+        const manifest = models.get(id)?.manifest;
+        if (manifest?.kind !== 'language') throw new VesselError('model_not_found');
+        const bytes = await store.read(manifest.tokenizer.cid, 0, manifest.tokenizer.bytes);
+        return new TextCodec(JSON.parse(new TextDecoder().decode(bytes)));
+      })();
+      known.set(id, codec);
+      codec.catch(() => known.delete(id));
+    }
+    return codec;
+  };
+}

@@ -1,0 +1,29 @@
+/** What asking needs from the place it runs in: a match from the relay and order streams to the hops. */
+
+import type { Clock } from '../shared/protocol/clock.ts';
+import type { RouteHopMessage } from '../shared/protocol/presence-messages.ts';
+import type { OrderHandlers } from './net/order-link.ts';
+
+export interface MatchedRoute {
+  session: string;
+  /** Manifest CID. */
+  model: string;
+  hops: RouteHopMessage[];
+}
+
+export interface OrderSender {
+  readonly isOpen: boolean;
+  send(message: object, attachment?: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+export interface AskPorts {
+  readonly clock: Clock;
+  /** Asks the relay for a session with KV for `tokens` positions. Rejects with `model_not_found`, `no_route`, `queue_full`, … */
+  match(request: { model: string; tokens: number }, signal: AbortSignal): Promise<MatchedRoute>;
+  /** Tells the relay that a session is over. */
+  release(session: string): void;
+  openOrder(peer: string, handlers: OrderHandlers): Promise<OrderSender>;
+  /** Messages that passed between the relay and anyone for this session since it was opened. */
+  relayMessages(session: string): number;
+}

@@ -1,0 +1,9 @@
+/** What `@vessel/sdk` publishes. Inside the repository, import the file you mean. */
+
+export type { AskEvent, AskIds, AskStats, RouteHop, TokenLogprob } from '../shared/protocol/asking.ts';
+export { type ErrorCode, VesselError } from '../shared/protocol/errors.ts';
+export type { Sampling } from '../shared/protocol/sampling.ts';
+export type { AnswerEvent, AskRequest } from './ask-text.ts';
+export { type DeviceKey, deviceKey, generateKeyPair } from './net/device-key.ts';
+export type { ServiceResult, ServiceSession } from './service-session.ts';
+export { ask, type ConnectOptions, connect, type Vessel } from './vessel.ts';

@@ -1,0 +1,62 @@
+/** What an asker needs to know of a model: its manifest and its tokenizer, fetched from the relay and checked by their hashes. */
+import { cidOf } from '../shared/models/content-id.ts';
+import { type LanguageManifest, manifestSchema } from '../shared/models/manifest.ts';
+import { manifestId } from '../shared/models/manifest-id.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
+import { limits } from '../shared/protocol/limits.ts';
+import { TextCodec } from './text/text-codec.ts';
+
+export interface AskedModel {
+  id: string;
+  manifest: LanguageManifest;
+  /** Longest prompt and answer together, in tokens. */
+  context: number;
+  codec: TextCodec;
+}
+
+export class ModelSource {
+  readonly #relayUrl: string;
+  readonly #known = new Map<string, Promise<AskedModel>>();
+
+  constructor(relayUrl: string) {
+    this.#relayUrl = relayUrl;
+  }
+
+  /** By name or manifest CID. Throws `model_not_found`, `relay_lost`, `bad_blob`. */
+  get(nameOrId: string): Promise<AskedModel> {
+    let model = this.#known.get(nameOrId);
+    if (!model) {
+      model = this.#load(nameOrId);
+      this.#known.set(nameOrId, model);
+      model.catch(() => this.#known.delete(nameOrId));
+    }
+    return model;
+  }
+
+  async #load(nameOrId: string): Promise<AskedModel> {
+    const parsed = manifestSchema.safeParse(
+      JSON.parse(new TextDecoder().decode(await this.#fetch(`/manifests/${encodeURIComponent(nameOrId)}`))),
+    );
+    if (!parsed.success)
+      throw new VesselError('version_mismatch', 'The relay describes models in a way this version does not know.');
+    const manifest = parsed.data;
+    if (manifest.kind !== 'language') throw new VesselError('unsupported', `${manifest.name} is not a language model.`);
+    const tokenizer = await this.#fetch(`/blobs/${manifest.tokenizer.cid}`);
+    if (cidOf(tokenizer) !== manifest.tokenizer.cid) throw new VesselError('bad_blob', 'The tokenizer does not match its hash.');
+    return {
+      id: manifestId(manifest),
+      manifest,
+      context: Math.min(manifest.architecture.context, limits.maxContext),
+      codec: new TextCodec(JSON.parse(new TextDecoder().decode(tokenizer))),
+    };
+  }
+
+  async #fetch(path: string): Promise<Uint8Array> {
+    const response = await fetch(new URL(path, this.#relayUrl)).catch((cause) => {
+      throw new VesselError('relay_lost', `No relay answers at ${this.#relayUrl}.`, { cause });
+    });
+    if (response.status === 404) throw new VesselError('model_not_found');
+    if (!response.ok) throw new VesselError('relay_lost', `The relay answered ${response.status}.`);
+    return new Uint8Array(await response.arrayBuffer());
+  }
+}

@@ -1,0 +1,82 @@
+/** Frame streams between hops: one per direction and peer, opened once, refusals travelling back on the same stream. */
+import type { Stream } from '@libp2p/interface';
+import { z } from 'zod';
+import { errorCodes, toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { limits } from '../../shared/protocol/limits.ts';
+import { parseMessage } from '../../shared/protocol/parse-message.ts';
+import { StreamRecords } from './stream-records.ts';
+
+const refusalSchema = z.strictObject({ session: z.string().regex(/^([0-9a-f]{32})?$/), code: z.enum(errorCodes) });
+export type FrameRefusalRecord = z.infer<typeof refusalSchema>;
+const maxRefusalBytes = 200;
+
+/** `refuse` may be called once, also later: it tells the sender. */
+export type FrameHandler = (peer: string, frame: Uint8Array<ArrayBuffer>, refuse: (refusal: FrameRefusalRecord) => void) => void;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export class FrameLinks {
+  readonly #openStream: (peer: string) => Promise<Stream>;
+  readonly #links = new Map<string, Promise<StreamRecords>>();
+  onRefusal: (peer: string, refusal: FrameRefusalRecord) => void = () => {};
+  onLost: (peer: string) => void = () => {};
+
+  constructor(openStream: (peer: string) => Promise<Stream>) {
+    this.#openStream = openStream;
+  }
+
+  /** The outgoing link to `peer`, opened when there is none. */
+  link(peer: string): Promise<StreamRecords> {
+    let link = this.#links.get(peer);
+    if (!link) {
+      link = this.#open(peer);
+      this.#links.set(peer, link);
+      link.catch(() => this.#links.delete(peer));
+    }
+    return link;
+  }
+
+  async send(peer: string, frame: Uint8Array): Promise<void> {
+    await (await this.link(peer)).send('frame', frame);
+  }
+
+  serve(stream: Stream, peer: string, onFrame: FrameHandler): void {
+    const records: StreamRecords = new StreamRecords(
+      stream,
+      { frame: limits.maxFrameBytes },
+      {
+        onRecord: (_kind, body) => {
+          onFrame(peer, body, (refusal) => {
+            void records.send('refusal', encoder.encode(JSON.stringify(refusal))).catch(() => undefined);
+          });
+        },
+        onClose: () => undefined,
+      },
+    );
+  }
+
+  /** The connection to `peer` is gone. */
+  lost(peer: string): void {
+    this.#links.delete(peer);
+    this.onLost(peer);
+  }
+
+  async #open(peer: string): Promise<StreamRecords> {
+    try {
+      const stream = await this.#openStream(peer);
+      return new StreamRecords(
+        stream,
+        { refusal: maxRefusalBytes },
+        {
+          onRecord: (_kind, body) => this.onRefusal(peer, parseMessage(refusalSchema, decoder.decode(body))),
+          onClose: () => this.lost(peer),
+        },
+      );
+    } catch (thrown) {
+      const error = toVesselError(thrown);
+      if (error.code !== 'internal') throw error;
+      throw new VesselError('provider_lost', 'No link to the next hop could be opened.', { cause: thrown });
+    }
+  }
+}

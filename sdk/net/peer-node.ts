@@ -1,0 +1,235 @@
+/**
+ * A place in the peer-to-peer network: libp2p with the relay as meeting point and WebRTC for data. Orders and frames travel on
+ * streams that stay open; opening one costs two round trips (design W1).
+ */
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { generateKeyPair } from '@libp2p/crypto/keys';
+import { type Identify, identify } from '@libp2p/identify';
+import type { Connection, PrivateKey } from '@libp2p/interface';
+import { noise } from '@libp2p/noise';
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
+import { type Ping, ping } from '@libp2p/ping';
+import { webRTC } from '@libp2p/webrtc';
+import { webSockets } from '@libp2p/websockets';
+import { yamux } from '@libp2p/yamux';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p, type Libp2p } from 'libp2p';
+
+import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { limits } from '../../shared/protocol/limits.ts';
+import { frameProtocol, orderProtocol } from '../../shared/protocol/version.ts';
+import { type FrameHandler, FrameLinks, type FrameRefusalRecord } from './frame-links.ts';
+import { type OrderHandlers, OrderLink } from './order-link.ts';
+
+const dialDeadlineMs = 10_000;
+const relayRetryMs = 1000;
+const maxMeasured = 200;
+
+type PeerServices = { identify: Identify; ping: Ping } & Record<string, unknown>;
+
+export interface PeerNodeOptions {
+  privateKey: PrivateKey;
+  /** Multiaddr of the relay's libp2p node with its peer id. */
+  relayAddress: string;
+  iceServers: RTCIceServer[];
+}
+
+export function newPeerKey(): Promise<PrivateKey> {
+  return generateKeyPair('Ed25519');
+}
+
+export function peerOf(privateKey: PrivateKey): string {
+  return peerIdFromPrivateKey(privateKey).toString();
+}
+
+export class PeerNode {
+  readonly self: string;
+  readonly #libp2p: Libp2p<PeerServices>;
+  readonly #relayAddress: string;
+  readonly #frames: FrameLinks;
+  readonly #measured = new Map<string, number | null>();
+  readonly #dialling = new Map<string, Promise<Connection>>();
+  #stopped = false;
+
+  static async create(options: PeerNodeOptions): Promise<PeerNode> {
+    const libp2p = await createLibp2p<PeerServices>({
+      privateKey: options.privateKey,
+      addresses: { listen: ['/p2p-circuit', '/webrtc'] },
+      transports: [
+        webSockets(),
+        circuitRelayTransport(),
+        webRTC({
+          rtcConfiguration: { iceServers: options.iceServers },
+          dataChannel: { maxMessageSize: limits.maxSliceBytes },
+        }),
+      ],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify(), ping: ping() },
+      // The default gater of browsers refuses local addresses; where the relay is, is the page's own choice.
+      connectionGater: { denyDialMultiaddr: () => false },
+      connectionManager: { inboundConnectionThreshold: 100 },
+    });
+    const node = new PeerNode(libp2p, options.relayAddress);
+    await node.#joinRelay();
+    return node;
+  }
+
+  private constructor(libp2p: Libp2p<PeerServices>, relayAddress: string) {
+    this.#libp2p = libp2p;
+    this.#relayAddress = relayAddress;
+    this.self = libp2p.peerId.toString();
+    this.#frames = new FrameLinks(async (peer) => {
+      const connection = await this.#connection(peer);
+      return connection.newStream(frameProtocol, { signal: AbortSignal.timeout(dialDeadlineMs) });
+    });
+    const relayPeer = multiaddr(relayAddress)
+      .getComponents()
+      .findLast(({ name }) => name === 'p2p')?.value;
+    libp2p.addEventListener('peer:disconnect', (event) => {
+      const peer = event.detail.toString();
+      if (peer === relayPeer) void this.#rejoin();
+      else this.#frames.lost(peer);
+    });
+  }
+
+  /** Serves orders: called for each stream an asker opens, with the link to answer on. */
+  async serveOrders(accept: (link: OrderLink, peer: string) => OrderHandlers): Promise<void> {
+    await this.#libp2p.handle(orderProtocol, (stream, connection) => {
+      const peer = connection.remotePeer.toString();
+      const link = new OrderLink(stream);
+      link.listen(accept(link, peer));
+    });
+  }
+
+  /** Serves frames from other hops. */
+  async serveFrames(handlers: {
+    onFrame: FrameHandler;
+    onRefusal: (peer: string, refusal: FrameRefusalRecord) => void;
+    onLost: (peer: string) => void;
+  }): Promise<void> {
+    this.#frames.onRefusal = handlers.onRefusal;
+    this.#frames.onLost = handlers.onLost;
+    await this.#libp2p.handle(frameProtocol, (stream, connection) => {
+      this.#frames.serve(stream, connection.remotePeer.toString(), handlers.onFrame);
+    });
+  }
+
+  /** Makes sure of a frame link to `peer`, and measures its round trip for the relay's next route. */
+  async connect(peer: string): Promise<void> {
+    try {
+      await this.#frames.link(peer);
+    } catch (thrown) {
+      this.#measured.set(peer, null);
+      throw thrown;
+    }
+    if (!this.#measured.get(peer)) this.#measure(peer);
+  }
+
+  /** Round trips in ms to peers this node has a link to; null for those that could not be reached. */
+  measuredLinks(): [string, number | null][] {
+    return [...this.#measured];
+  }
+
+  #measure(peer: string): void {
+    this.#libp2p.services.ping.ping(peerIdFromString(peer), { signal: AbortSignal.timeout(dialDeadlineMs) }).then(
+      (ms) => {
+        this.#measured.set(peer, ms);
+        // Old measurements go first: peers come and go all day.
+        if (this.#measured.size > maxMeasured) this.#measured.delete(this.#measured.keys().next().value!);
+      },
+      () => undefined,
+    );
+  }
+
+  sendFrame(peer: string, frame: Uint8Array): Promise<void> {
+    return this.#frames.send(peer, frame);
+  }
+
+  async openOrder(peer: string, handlers: OrderHandlers): Promise<OrderLink> {
+    const connection = await this.#connection(peer);
+    try {
+      const link = new OrderLink(await connection.newStream(orderProtocol, { signal: AbortSignal.timeout(dialDeadlineMs) }));
+      link.listen(handlers);
+      return link;
+    } catch (cause) {
+      throw new VesselError('provider_lost', 'The provider does not answer.', { cause });
+    }
+  }
+
+  /** How many of this node's open frame links run over the relay instead of directly. 0 in the normal case. */
+  relayedLinks(): number {
+    return this.#libp2p
+      .getConnections()
+      .filter((connection) => connection.limits !== undefined && connection.streams.some((s) => s.protocol === frameProtocol))
+      .length;
+  }
+
+  /** Cuts the connection to the relay and does not come back: used by tests that prove the relay is not needed any more. */
+  async leaveRelay(): Promise<void> {
+    this.#stopped = true;
+    const relayPeer = multiaddr(this.#relayAddress)
+      .getComponents()
+      .findLast(({ name }) => name === 'p2p')?.value;
+    if (relayPeer) await this.#libp2p.hangUp(peerIdFromString(relayPeer));
+  }
+
+  /** Takes no more orders and frames; running streams stay. */
+  async stopServing(): Promise<void> {
+    await this.#libp2p.unhandle([orderProtocol, frameProtocol]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#libp2p.stop();
+  }
+
+  /** One dial per peer at a time; an existing direct connection is used as it is. */
+  #connection(peer: string): Promise<Connection> {
+    const existing = this.#libp2p
+      .getConnections(peerIdFromString(peer))
+      .find((connection) => connection.status === 'open' && connection.limits === undefined);
+    if (existing) return Promise.resolve(existing);
+    let dial = this.#dialling.get(peer);
+    if (!dial) {
+      dial = this.#libp2p
+        .dial(multiaddr(`${this.#relayAddress}/p2p-circuit/webrtc/p2p/${peer}`), { signal: AbortSignal.timeout(dialDeadlineMs) })
+        .catch((cause) => {
+          throw new VesselError('provider_lost', `No connection to provider ${peer.slice(-8)} could be made.`, { cause });
+        })
+        .finally(() => this.#dialling.delete(peer));
+      this.#dialling.set(peer, dial);
+    }
+    return dial;
+  }
+
+  async #joinRelay(): Promise<void> {
+    try {
+      await this.#libp2p.dial(multiaddr(this.#relayAddress), { signal: AbortSignal.timeout(dialDeadlineMs) });
+    } catch (cause) {
+      throw new VesselError('relay_lost', 'The relay’s peer-to-peer port does not answer.', { cause });
+    }
+    await this.#reserved();
+  }
+
+  /** Without a reservation nobody can reach this node, and libp2p says nothing about it: wait for the address, or say so. */
+  async #reserved(): Promise<void> {
+    const deadline = Date.now() + dialDeadlineMs;
+    while (!this.#libp2p.getMultiaddrs().some((address) => address.toString().includes('/webrtc'))) {
+      if (Date.now() > deadline) throw new VesselError('relay_lost', 'The relay has no reservation left for this tab.');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async #rejoin(): Promise<void> {
+    while (!this.#stopped) {
+      await new Promise((resolve) => setTimeout(resolve, relayRetryMs * (0.5 + Math.random())));
+      if (this.#stopped) return;
+      try {
+        return await this.#joinRelay();
+      } catch (thrown) {
+        toVesselError(thrown);
+      }
+    }
+  }
+}

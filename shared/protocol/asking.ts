@@ -1,0 +1,48 @@
+/**
+ * The asking side's contract with the network, in token ids. The SDK implements it over WebRTC, the relay's HTTP API uses the
+ * same implementation over the links it already has; text is a layer above (`sdk/text`).
+ */
+import type { Sampling } from './sampling.ts';
+
+export interface AskIds {
+  /** Model name or manifest CID. */
+  model: string;
+  promptIds: number[];
+  /** Tokens to generate at most, at least 1. */
+  maxTokens: number;
+  sampling: Sampling;
+  /** An id that ends the answer and is not part of it. Empty: run to maxTokens. */
+  stopIds: number[];
+  signal?: AbortSignal;
+}
+
+export interface RouteHop {
+  /** Provider's libp2p peer id. */
+  provider: string;
+  from: number;
+  to: number;
+  backend: 'webgpu' | 'wasm';
+  adapter: string;
+}
+
+export interface TokenLogprob {
+  id: number;
+  /** Natural logarithm, of the model's distribution at temperature 1 before penalties. */
+  logprob: number;
+}
+
+export type AskEvent =
+  | { type: 'route'; session: string; hops: RouteHop[] }
+  | { type: 'token'; index: number; id: number; logprob: number | null; top: TokenLogprob[] }
+  | { type: 'done'; reason: 'stop' | 'length'; stats: AskStats };
+
+export interface AskStats {
+  /** Bytes of activation frames sent from hop to hop for generated tokens, divided by tokens and by links. */
+  bytesPerTokenPerHop: number;
+  /** Messages between relay and hops that this session caused after it was opened, per token. */
+  relayMessagesPerToken: number;
+  failovers: number;
+}
+
+/** Runs one session. Ends with `done` or throws a VesselError. Leaving the loop early cancels and frees every hop. */
+export type AskIdsFunction = (request: AskIds) => AsyncIterable<AskEvent>;

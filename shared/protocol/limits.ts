@@ -1,0 +1,43 @@
+/** Every number that bounds the protocol, with the reason it is that number. Sizes in bytes, times in milliseconds. */
+export const limits = {
+  /** Chrome's SCTP sends bursts of 4 packets of about 1.2 kB: a larger single send waits for a round trip (facts: 14 kB = 5 RTT). */
+  maxSliceBytes: 4400,
+  /** A prefill chunk of 64 positions at hidden 16,384 in f32 is 4 MiB; nothing legitimate is larger. */
+  maxFrameBytes: 4 * 1024 * 1024 + 4096,
+  /** Orders and control messages are JSON; a prompt of 128k ids of 7 digits is 1 MiB. */
+  maxMessageBytes: 2 * 1024 * 1024,
+  /** Largest hidden size of any supported model. */
+  maxHidden: 16_384,
+  /** Positions per prefill frame: long enough to use the GPU, short enough to stay under Windows' 2 s watchdog and to fill the pipeline. */
+  prefillChunk: 64,
+  /** Hops in a route: one layer per tab of the deepest supported model. */
+  maxHops: 128,
+  /** Tokens of prompt and answer together that a session may ever reserve KV for: rotary tables of this length take 16 MiB. */
+  maxContext: 32_768,
+  /** Presence heartbeat. Silence is noticed after three (design W3: own heartbeats of a second or less). */
+  heartbeatMs: 1000,
+  heartbeatMissesAllowed: 3,
+  /** A session nobody has touched for this long is freed on every hop. Longer than any single prefill on a slow device. */
+  sessionLeaseMs: 60_000,
+  /** How long a hop waits for the relay's lease when an asker's `open` overtakes it. */
+  leaseWaitMs: 3000,
+  /** One step on one hop, before the asker calls the hop lost. SwiftShader needs 4 s to compile a new shape. */
+  stepDeadlineMs: 60_000,
+  /** Opening a session on all hops, dialling included. */
+  openDeadlineMs: 20_000,
+  /** One language shard and a handful of whole-graph models. */
+  maxShardsPerProvider: 16,
+  /** Sessions one provider keeps at once; memory usually ends it earlier. */
+  maxSessionsPerProvider: 64,
+  /** Sessions one asker may have open at one provider. */
+  maxSessionsPerAsker: 32,
+  maxChoices: 8,
+  maxTopLogprobs: 20,
+  maxTopK: 1000,
+  maxLogitBias: 300,
+  maxStopStrings: 4,
+  maxStopStringLength: 256,
+  maxStopIds: 64,
+  /** A result or an input of a whole-graph service. One megapixel of RGB as bytes is 3 MiB. */
+  maxServiceBytes: 16 * 1024 * 1024,
+} as const;

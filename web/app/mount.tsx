@@ -1,0 +1,30 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import '../styles/tokens.css';
+import '../styles/base.css';
+import '../styles/contribute.css';
+import { App } from './app.tsx';
+import type { VesselNode } from './network.ts';
+import { NodeProvider } from './use-node.tsx';
+
+export function mountApp(node: VesselNode): void {
+  const place = document.getElementById('app');
+  if (place === null) throw new Error('the page has no #app');
+  createRoot(place).render(
+    <StrictMode>
+      <NodeProvider node={node}>
+        <App />
+      </NodeProvider>
+    </StrictMode>,
+  );
+}
+
+/** The one-time secret of a headless tab. It leaves the address at once, so that no copy of the link starts anything. */
+export function takeAutostartToken(): string | null {
+  const url = new URL(location.href);
+  const token = url.searchParams.get('autostart');
+  if (token === null) return null;
+  url.searchParams.delete('autostart');
+  history.replaceState(null, '', url);
+  return token;
+}
