@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 /**
- * The `vessel` command. Vessel needs Node 24; under an older one this file starts itself again with the Node that was
- * installed as a package. Plain JavaScript that any Node 18 can read.
+ * The `vessel` command. The repository's sources need Node 24, the installed package Node 22; under an older one this file starts
+ * itself again with a newer Node that npm has or gets. Plain JavaScript that any Node 18 can read.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const neededMajor = 24;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const source = join(root, 'relay/cli/main.ts');
 const isRepository = existsSync(source);
+const neededMajor = isRepository ? 24 : 22;
 
 if (isRepository && !existsSync(join(root, 'node_modules'))) {
   const code = await runToEnd(process.execPath, [join(root, 'scripts/setup.mjs'), '--no-browser'], 'inherit');
@@ -48,7 +48,7 @@ function explainImport(error) {
   process.exit(1);
 }
 
-/** Node 24 from the `node` package in any node_modules folder above this file. */
+/** A new enough Node from the `node` package in any node_modules folder above this file, or through npm. */
 function findNode() {
   for (let folder = root; ; folder = dirname(folder)) {
     const manifest = join(folder, 'node_modules/node/package.json');
@@ -62,11 +62,28 @@ function findNode() {
     }
     if (dirname(folder) === folder) break;
   }
+  const need = `Vessel needs Node ${neededMajor}${isRepository ? '' : ' or later'} and this is ${process.versions.node}`;
+  const fetched = isRepository ? null : fetchNode(need);
+  if (fetched) return fetched;
   const advice = isRepository
     ? 'run npm start or npm install in the repository: it brings its own'
-    : 'run: npx --package=node@24 --package=vessel -- vessel';
-  process.stderr.write(`error: Vessel needs Node ${neededMajor} and this is ${process.versions.node}: ${advice}\n`);
+    : 'npm could not get a newer one; install Node 24 from https://nodejs.org';
+  process.stderr.write(`error: ${need}: ${advice}\n`);
   process.exit(1);
+}
+
+/** Node 24 out of npm's cache or the registry; npm keeps it, so only the first time takes long. Null when npm fails. */
+function fetchNode(need) {
+  process.stderr.write(`${need}: using Node 24 through npm, which gets it once\n`);
+  const args = ['exec', '--yes', '--prefer-offline', '--package=node@24', '--', 'node', '-p', 'process.execPath'];
+  const npm = process.env.npm_execpath;
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  // Started by npx, we know which npm; else it is the one on the PATH, on Windows a script that needs a shell.
+  const { status, stdout } = npm?.endsWith('.js')
+    ? spawnSync(process.execPath, [npm.replace(/npx-cli\.js$/, 'npm-cli.js'), ...args], { stdio, encoding: 'utf8' })
+    : spawnSync('npm', args, { stdio, encoding: 'utf8', shell: process.platform === 'win32' });
+  const program = status === 0 ? stdout.trim().split('\n').at(-1) : '';
+  return program && existsSync(program) && program !== process.execPath ? program : null;
 }
 
 /** Runs a program with our terminal, passes signals on, and resolves to its exit code. */

@@ -1,6 +1,6 @@
 /** Sessions of whole-graph services on this provider: opened by a lease, fed by orders, freed with their stream. */
 import type { Clock } from '../shared/protocol/clock.ts';
-import { VesselError } from '../shared/protocol/errors.ts';
+import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import type { AskerMessage, HopMessage } from '../shared/protocol/order-messages.ts';
 import type { HeldShard, ProviderLinks } from './provider-ports.ts';
 import type { GraphSession } from './services/service-runtime.ts';
@@ -12,9 +12,12 @@ type JsonRecord = Extract<HopMessage, { type: 'service-result' }>['result'];
 
 type HeldGraph = Extract<HeldShard, { kind: 'graph' }>;
 
+const languageHint = 'This is a language model, not a service: ask it with `ask`, or at /v1/chat/completions.';
+
 interface OpenGraph {
   id: string;
   order: number;
+  asker: string;
   held: HeldGraph;
   session: GraphSession;
   touchedMs: number;
@@ -39,6 +42,15 @@ export class GraphHop {
     return this.#open.size;
   }
 
+  has(id: string): boolean {
+    return this.#open.has(id);
+  }
+
+  /** Session ids with their askers. */
+  askers(): [string, string][] {
+    return [...this.#open.values()].map(({ id, asker }) => [id, asker]);
+  }
+
   owns(order: number, id: string): boolean {
     return this.#open.get(id)?.order === order;
   }
@@ -49,13 +61,13 @@ export class GraphHop {
     return count;
   }
 
-  open(order: number, message: Extract<AskerMessage, { type: 'service-open' }>): void {
-    if (this.#open.has(message.session)) throw new VesselError('bad_message', 'The session is open already.');
+  open(order: number, asker: string, message: Extract<AskerMessage, { type: 'service-open' }>): void {
     const held = this.#shelf.readyModel(message.model);
-    if (held?.kind !== 'graph') throw new VesselError('model_not_found', 'This provider does not hold that graph.');
+    if (held?.kind === 'language') throw new VesselError('bad_request', languageHint);
+    if (!held) throw new VesselError('model_not_found', 'This provider does not hold that graph.');
     const session = held.service.openSession();
     const touchedMs = this.#clock.now();
-    this.#open.set(message.session, { id: message.session, order, held, session, touchedMs, computeMs: 0 });
+    this.#open.set(message.session, { id: message.session, order, asker, held, session, touchedMs, computeMs: 0 });
     this.#links.reply(order, { type: 'opened', session: message.session });
   }
 
@@ -68,7 +80,18 @@ export class GraphHop {
     if (!open || open.order !== order) throw new VesselError('unknown_session');
     if (input.byteLength !== message.bytes) throw new VesselError('bad_message', 'The attachment has another length.');
     open.touchedMs = this.#clock.now();
-    const { result, ms } = await this.#queue.run(async () => open.session.run(message.order, input));
+    const { result, ms } = await this.#queue
+      .run(async () => {
+        // Nobody waits for what was ordered before the session closed.
+        if (this.#open.get(open.id) !== open) throw new VesselError('cancelled');
+        return open.session.run(message.order, input);
+      })
+      .catch((thrown) => {
+        const error = toVesselError(thrown);
+        if (error.code === 'device_lost') this.#shelf.reload(open.held);
+        throw error;
+      });
+    if (!this.#open.has(open.id)) return;
     open.computeMs += ms;
     open.touchedMs = this.#clock.now();
     this.#links.reply(order, {
@@ -117,7 +140,7 @@ export class GraphHop {
   }
 
   #refuse(open: OpenGraph, error: VesselError): void {
-    this.#links.reply(open.order, { type: 'refused', session: open.id, code: error.code, message: error.message });
+    this.#links.reply(open.order, { type: 'refused', session: open.id, code: error.code, message: error.message.slice(0, 1000) });
     this.close(open.id);
   }
 }

@@ -17,6 +17,10 @@ export class HopSession {
   /** Hash of the tokens at those positions. */
   history: Uint8Array = emptyHistory;
   generated = 0;
+  /** On the last hop: the hash that the next frame must reach, known from the token drawn; null while the prompt goes in. */
+  expected: Uint8Array | null = null;
+  /** The last token is out: nothing more is computed. */
+  isDone = false;
   touchedMs: number;
   started = false;
   /** The rows that follow are generated tokens. */

@@ -7,10 +7,11 @@ import { equalBytes } from '../shared/protocol/bytes.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import { encodeFrame, type Frame, type HiddenFrame } from '../shared/protocol/frame.ts';
-import { extendHistory } from '../shared/protocol/history.ts';
+import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import type { HopSession } from './hop-session.ts';
 import type { ProviderLinks } from './provider-ports.ts';
+import { checkOutput } from './runtime/check-output.ts';
 import type { StepInput } from './runtime/shard-runtime.ts';
 import type { WorkQueue } from './work-queue.ts';
 
@@ -57,9 +58,11 @@ export class LanguageHop {
 
   /** Checks a frame from `peer` and puts its work in the queue. Throws when the frame does not belong here; state is then untouched. */
   accept(session: HopSession, peer: string, frame: Frame): void {
-    if (frame.epoch !== session.open.epoch) throw new VesselError('wrong_epoch');
+    // First of all: who is not the neighbour learns nothing about the session.
     if (peer !== (frame.kind === 'token' ? session.lastHop : session.upstream)) throw new VesselError('wrong_peer');
     if (frame.kind === 'token' && !session.isFirst) throw new VesselError('wrong_peer');
+    if (frame.epoch !== session.open.epoch) throw new VesselError('wrong_epoch');
+    if (session.isDone) throw new VesselError('wrong_position', 'The answer is over.');
     if (frame.position !== session.position) throw new VesselError('wrong_position');
     if (!equalBytes(frame.prior, session.history)) throw new VesselError('wrong_history');
     const count = frame.kind === 'token' ? 1 : frame.count;
@@ -67,22 +70,18 @@ export class LanguageHop {
     if (frame.kind === 'hidden') {
       const { hidden } = session.shard.manifest.architecture;
       if (frame.width !== hidden) throw new VesselError('bad_message', `Frames of this model are ${hidden} wide.`);
-      const promptEnd = session.open.last?.promptIds.length;
-      if (promptEnd !== undefined && frame.endOfPrompt !== (frame.position + count === promptEnd)) {
-        throw new VesselError('wrong_position', 'The end of the prompt is not where the asker said.');
-      }
+      requirePlace(session, frame);
+      requireHistory(session, frame);
+      const values = hiddenValues(frame);
+      // Here, so that the hop that computed it is the one that is told.
+      checkOutput(values);
+      session.expected = null;
       this.#advance(session, count, frame.after);
       const role = frame.endOfPrompt ? 'end-of-prompt' : session.promptDone ? 'token' : 'prompt';
       session.promptDone ||= frame.endOfPrompt;
-      void this.#compute(
-        session,
-        { kind: 'hidden', values: hiddenValues(frame) },
-        frame.position,
-        frame.prior,
-        frame.after,
-        role,
-      );
+      void this.#compute(session, { kind: 'hidden', values }, frame.position, frame.prior, frame.after, role);
     } else {
+      if (!session.promptDone) throw new VesselError('wrong_position', 'The prompt has not gone in yet.');
       if (frame.token >= session.shard.manifest.architecture.vocab) throw new VesselError('bad_message', 'No such token.');
       const after = extendHistory(session.history, [frame.token]);
       if (!equalBytes(after, frame.after)) throw new VesselError('wrong_history');
@@ -149,6 +148,7 @@ export class LanguageHop {
     const sampler = session.sampler!;
     const drawn = sampler.sample(logits, session.position);
     if (stopIds.includes(drawn.id)) {
+      session.isDone = true;
       this.#links.reply(session.order, { type: 'done', session: session.id, reason: 'stop' });
       return;
     }
@@ -163,10 +163,12 @@ export class LanguageHop {
       top: drawn.top.map(({ id, logprob }) => [id, logprob]),
     });
     if (session.generated >= maxTokens) {
+      session.isDone = true;
       this.#links.reply(session.order, { type: 'done', session: session.id, reason: 'length' });
       return;
     }
     const after = extendHistory(history, [drawn.id]);
+    session.expected = after;
     if (session.isFirst) {
       const position = session.position;
       this.#advance(session, 1, after);
@@ -186,6 +188,29 @@ export class LanguageHop {
       }),
     );
   }
+}
+
+/** A prompt ends once, on the last hop where the asker said; after it every frame is one generated token. */
+function requirePlace(session: HopSession, frame: HiddenFrame): void {
+  if (session.promptDone) {
+    if (frame.count !== 1 || frame.endOfPrompt)
+      throw new VesselError('wrong_position', 'After the prompt, rows come one by one.');
+    return;
+  }
+  const promptEnd = session.open.last?.promptIds.length;
+  if (promptEnd === undefined) return;
+  const end = frame.position + frame.count;
+  if (end > promptEnd || frame.endOfPrompt !== (end === promptEnd)) {
+    throw new VesselError('wrong_position', 'The end of the prompt is not where the asker said.');
+  }
+}
+
+/** The last hop knows prompt and answer, so it can say that the rows came from other tokens. */
+function requireHistory(session: HopSession, frame: HiddenFrame): void {
+  const { last } = session.open;
+  if (!last || (!session.promptDone && !frame.endOfPrompt)) return;
+  const expected = session.promptDone ? session.expected : extendHistory(emptyHistory, last.promptIds);
+  if (!expected || !equalBytes(frame.after, expected)) throw new VesselError('wrong_history');
 }
 
 /** Copies the payload out of the received bytes, where it need not be aligned. */

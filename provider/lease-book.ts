@@ -12,7 +12,7 @@ const capacity = 4 * limits.maxSessionsPerProvider;
 export class LeaseBook {
   readonly #clock: Clock;
   readonly #leases = new Map<string, { lease: Lease; expiresMs: number }>();
-  readonly #waiting = new Map<string, Set<(lease: Lease) => void>>();
+  readonly #waiting = new Map<string, Set<(lease: Lease) => boolean>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,13 +26,17 @@ export class LeaseBook {
     this.#leases.delete(lease.session);
     this.#leases.set(lease.session, { lease, expiresMs: this.#clock.now() + limits.openDeadlineMs });
     if (this.#leases.size > capacity) this.#leases.delete(this.#leases.keys().next().value!);
-    for (const found of this.#waiting.get(lease.session) ?? []) found(lease);
+    for (const offer of this.#waiting.get(lease.session) ?? []) if (offer(lease)) return;
   }
 
-  /** The lease of `session`, taken out of the book. Rejects with `no_lease` when none comes in `limits.leaseWaitMs`. */
-  take(session: string): Promise<Lease> {
+  /**
+   * The lease of `session`, taken out of the book. Rejects with `no_lease` when none comes in `limits.leaseWaitMs`, and when
+   * the one there does not fit: that one stays for whom it is meant.
+   */
+  take(session: string, fits: (lease: Lease) => boolean): Promise<Lease> {
     const known = this.#leases.get(session);
     if (known) {
+      if (!fits(known.lease)) return Promise.reject(new VesselError('no_lease'));
       this.#leases.delete(session);
       return Promise.resolve(known.lease);
     }
@@ -42,19 +46,24 @@ export class LeaseBook {
       this.#waiting.set(session, waiters);
       const settle = () => {
         cancel();
-        waiters.delete(found);
+        waiters.delete(offer);
         if (waiters.size === 0) this.#waiting.delete(session);
       };
-      const found = (lease: Lease) => {
+      const offer = (lease: Lease): boolean => {
         settle();
+        if (!fits(lease)) {
+          reject(new VesselError('no_lease'));
+          return false;
+        }
         this.#leases.delete(session);
         resolve(lease);
+        return true;
       };
       const cancel = this.#clock.after(limits.leaseWaitMs, () => {
         settle();
         reject(new VesselError('no_lease'));
       });
-      waiters.add(found);
+      waiters.add(offer);
     });
   }
 

@@ -4,7 +4,6 @@
  */
 
 import type { GraphManifest, LanguageManifest } from '../shared/models/manifest.ts';
-import type { ErrorCode } from '../shared/protocol/errors.ts';
 import type { HopMessage } from '../shared/protocol/order-messages.ts';
 import type { ShardRef, ShardState } from '../shared/protocol/presence-messages.ts';
 import type { ShardRuntime } from './runtime/shard-runtime.ts';
@@ -19,12 +18,6 @@ export interface ProviderLinks {
   sendFrame(peer: string, frame: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Answers on an order stream; a closed stream swallows it. */
   reply(order: number, message: HopMessage): void;
-}
-
-/** Tells a peer that its frame was refused: travels back on the frame stream (SPEC FR8). */
-export interface FrameRefusal {
-  session: string;
-  code: ErrorCode;
 }
 
 export type HeldShard =

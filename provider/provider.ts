@@ -5,15 +5,17 @@
 import type { Clock } from '../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import { decodeFrame } from '../shared/protocol/frame.ts';
+import type { FrameRefusal } from '../shared/protocol/frame-refusal.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { type AskerMessage, askerMessageSchema, type OpenMessage } from '../shared/protocol/order-messages.ts';
 import { parseMessage } from '../shared/protocol/parse-message.ts';
 import type { ShardRef, ShardState } from '../shared/protocol/presence-messages.ts';
+import { protocolVersion } from '../shared/protocol/version.ts';
 import { GraphHop } from './graph-hop.ts';
 import { HopSession } from './hop-session.ts';
 import { LanguageHop } from './language-hop.ts';
 import { LeaseBook } from './lease-book.ts';
-import type { DownloadProgress, FrameRefusal, HeldShard, Lease, LoadShard, ProviderLinks } from './provider-ports.ts';
+import type { DownloadProgress, HeldShard, Lease, LoadShard, ProviderLinks } from './provider-ports.ts';
 import { Sampler } from './sampling/sampler.ts';
 import { SamplerScratch } from './sampling/sampler-scratch.ts';
 import { ShardShelf, sameShard } from './shard-shelf.ts';
@@ -43,6 +45,12 @@ export interface ProviderStatus {
   memoryUsed: number;
 }
 
+interface Opening {
+  order: number;
+  asker: string;
+  cancelled: boolean;
+}
+
 export class Provider {
   readonly #links: ProviderLinks;
   readonly #clock: Clock;
@@ -55,7 +63,7 @@ export class Provider {
   readonly #graphs: GraphHop;
   readonly #sessions = new Map<string, HopSession>();
   /** Sessions whose `open` is under way, with the order that may still cancel it. */
-  readonly #opening = new Map<string, { order: number; cancelled: boolean }>();
+  readonly #opening = new Map<string, Opening>();
   readonly #scratches = new WeakMap<object, SamplerScratch>();
   #stepMs: number | null = null;
   #tokens = 0;
@@ -81,7 +89,11 @@ export class Provider {
       links: options.links,
       queue: this.#queue,
       clock: options.clock,
-      onFailed: (session, error) => this.#fail(session, error),
+      onFailed: (session, error) => {
+        this.#fail(session, error);
+        // Only our own device's word counts here: a neighbour that says `device_lost` must not make us reload.
+        if (error.code === 'device_lost') this.#shelf.reload(session.shard);
+      },
       onToken: (ms) => {
         this.#tokens++;
         this.#stepMs = this.#stepMs === null ? ms : 0.9 * this.#stepMs + 0.1 * ms;
@@ -112,6 +124,8 @@ export class Provider {
   /** The relay says that a session is over. */
   release(session: string): void {
     this.#leases.drop(session);
+    const opening = this.#opening.get(session);
+    if (opening) opening.cancelled = true;
     this.#end(session);
     this.#graphs.close(session);
   }
@@ -124,7 +138,8 @@ export class Provider {
     const message = parseMessage(askerMessageSchema, text);
     void this.#dispatch(order, peer, message, attachment).catch((thrown) => {
       const { code, message: why } = toVesselError(thrown);
-      this.#links.reply(order, { type: 'refused', session: message.session, code, message: why.slice(0, 1000) });
+      const run = message.type === 'service-run' ? { run: message.run } : {};
+      this.#links.reply(order, { type: 'refused', session: message.session, ...run, code, message: why.slice(0, 1000) });
     });
   }
 
@@ -191,6 +206,7 @@ export class Provider {
 
   /** Ends every session and frees every shard. */
   async stop(): Promise<void> {
+    for (const opening of this.#opening.values()) opening.cancelled = true;
     for (const session of [...this.#sessions.values()])
       this.#fail(session, new VesselError('provider_lost', 'The provider stopped.'));
     this.#graphs.closeAll();
@@ -209,7 +225,11 @@ export class Provider {
       }
       case 'close': {
         const opening = this.#opening.get(message.session);
-        if (opening?.order === order) opening.cancelled = true;
+        if (opening?.order === order) {
+          // The `open` itself answers, with `cancelled`.
+          opening.cancelled = true;
+          return;
+        }
         if (this.#graphs.owns(order, message.session)) return this.#graphs.closeAnswered(order, message.session);
         const session = this.#owned(order, message.session);
         this.#end(session.id);
@@ -217,12 +237,12 @@ export class Provider {
         this.#links.reply(order, { type: 'closed', session: session.id, decodeBytes, decodeFrames, computeMs });
         return;
       }
-      case 'service-open': {
-        if (this.#sessions.has(message.session)) throw new VesselError('bad_message', 'The session is open already.');
-        const lease = await this.#leases.take(message.session);
-        if (lease.asker !== peer || lease.model !== message.model) throw new VesselError('no_lease');
-        return this.#graphs.open(order, message);
-      }
+      case 'service-open':
+        return this.#whileOpening(order, peer, message, async (opening) => {
+          await this.#leases.take(message.session, (lease) => lease.asker === peer && lease.model === message.model);
+          if (opening.cancelled) throw new VesselError('cancelled');
+          this.#graphs.open(order, peer, message);
+        });
       case 'service-run':
         return this.#graphs.run(order, message, attachment ?? new Uint8Array(0));
       default:
@@ -231,48 +251,82 @@ export class Provider {
   }
 
   async #open(order: number, peer: string, open: OpenMessage): Promise<void> {
-    const { session: id, route, index } = open;
-    if (this.#sessions.has(id) || this.#opening.has(id)) throw new VesselError('bad_message', 'The session is open already.');
-    if (route[index] !== this.#links.self) throw new VesselError('wrong_peer', 'This hop is not at that place of the route.');
-    if ((index === 0) !== (open.first !== undefined) || (index === route.length - 1) !== (open.last !== undefined)) {
-      throw new VesselError('bad_message', 'Hop 1 takes `first`, the last hop takes `last`, no other hop does.');
-    }
-    const prompt = open.first?.promptIds ?? open.last?.promptIds;
-    if (prompt && prompt.length + (open.last?.maxTokens ?? 1) > open.capacity) throw new VesselError('context_exceeded');
-    if (this.#askersSessions(peer) >= limits.maxSessionsPerAsker) throw new VesselError('provider_busy');
-    const entry = { order, cancelled: false };
-    this.#opening.set(id, entry);
-    try {
-      const lease = await this.#leases.take(id);
-      if (lease.asker !== peer || !sameShard(lease, open) || lease.capacity < open.capacity) throw new VesselError('no_lease');
-      const shard = this.#shelf.ready(open);
-      if (shard?.kind !== 'language') throw new VesselError('model_not_found', 'This provider does not hold that shard.');
-      const { vocab, context } = shard.manifest.architecture;
-      if (open.capacity > context) throw new VesselError('context_exceeded');
-      if (prompt?.some((token) => token >= vocab))
-        throw new VesselError('bad_request', 'The prompt has ids beyond the vocabulary.');
-      const bytes = shard.runtime.cacheBytes(open.capacity);
-      if (this.#sessions.size >= limits.maxSessionsPerProvider) throw new VesselError('provider_busy');
-      if (this.#memoryUsed() + bytes > this.#memoryBytes) throw new VesselError('provider_busy', 'The pledged memory is taken.');
+    const { route, index } = open;
+    await this.#whileOpening(order, peer, open, async (opening) => {
+      if (route[index] !== this.#links.self) throw new VesselError('wrong_peer', 'This hop is not at that place of the route.');
+      if ((index === 0) !== (open.first !== undefined) || (index === route.length - 1) !== (open.last !== undefined)) {
+        throw new VesselError('bad_message', 'Hop 1 takes `first`, the last hop takes `last`, no other hop does.');
+      }
+      const prompt = open.first?.promptIds ?? open.last?.promptIds;
+      if (prompt && prompt.length + (open.last?.maxTokens ?? 1) > open.capacity) throw new VesselError('context_exceeded');
+      await this.#leases.take(
+        open.session,
+        (lease) => lease.asker === peer && sameShard(lease, open) && lease.capacity >= open.capacity,
+      );
       const downstream = route[(index + 1) % route.length]!;
       if (downstream !== this.#links.self) await this.#links.connect(downstream);
-      if (entry.cancelled) throw new VesselError('cancelled');
-      const sampler = open.last
-        ? new Sampler({
-            vocab,
-            sampling: open.last.sampling,
-            promptIds: open.last.promptIds,
-            scratch: this.#scratch(shard, vocab),
-          })
-        : null;
-      const cache = shard.runtime.createCache(open.capacity);
-      const session = new HopSession({ open, order, asker: peer, shard, cache, sampler, nowMs: this.#clock.now() });
-      this.#sessions.set(id, session);
-      this.#links.reply(order, { type: 'opened', session: id });
-      this.#onChange();
-    } finally {
-      this.#opening.delete(id);
+      // From here to the end nothing waits: what is checked still holds when the KV is taken.
+      if (opening.cancelled) throw new VesselError('cancelled');
+      this.#begin(order, peer, open);
+    });
+  }
+
+  #begin(order: number, asker: string, open: OpenMessage): void {
+    const shard = this.#shelf.ready(open);
+    if (shard?.kind !== 'language') throw new VesselError('model_not_found', 'This provider does not hold that shard.');
+    const { vocab, context } = shard.manifest.architecture;
+    if (open.capacity > context) throw new VesselError('context_exceeded');
+    const promptIds = open.first?.promptIds ?? open.last?.promptIds;
+    if (promptIds?.some((token) => token >= vocab)) {
+      throw new VesselError('bad_request', `The prompt has ids beyond the vocabulary of ${vocab}.`);
     }
+    if (this.#memoryUsed() + shard.runtime.cacheBytes(open.capacity) > this.#memoryBytes) {
+      throw new VesselError('provider_busy', 'The pledged memory is taken.');
+    }
+    const sampler = open.last
+      ? new Sampler({
+          vocab,
+          sampling: open.last.sampling,
+          promptIds: open.last.promptIds,
+          scratch: this.#scratch(shard, vocab),
+        })
+      : null;
+    const cache = shard.runtime.createCache(open.capacity);
+    this.#sessions.set(open.session, new HopSession({ open, order, asker, shard, cache, sampler, nowMs: this.#clock.now() }));
+    this.#links.reply(order, { type: 'opened', session: open.session });
+    this.#onChange();
+  }
+
+  /** What every kind of opening has in common: version, one session per id, and a note that a close in between can find. */
+  async #whileOpening(
+    order: number,
+    asker: string,
+    { session, version }: { session: string; version: number },
+    work: (opening: Opening) => Promise<void>,
+  ): Promise<void> {
+    if (version !== protocolVersion) throw new VesselError('version_mismatch');
+    if (this.#sessions.has(session) || this.#graphs.has(session) || this.#opening.has(session)) {
+      throw new VesselError('bad_message', 'The session is open already.');
+    }
+    this.#requireRoom(asker);
+    const opening = { order, asker, cancelled: false };
+    this.#opening.set(session, opening);
+    try {
+      await work(opening);
+    } finally {
+      this.#opening.delete(session);
+    }
+  }
+
+  /** An opening takes its place at once, so that many of them cannot pass a limit together. */
+  #requireRoom(asker: string): void {
+    const ids = new Map<string, string>();
+    for (const [id, opening] of this.#opening) ids.set(id, opening.asker);
+    for (const [id, session] of this.#sessions) ids.set(id, session.asker);
+    for (const [id, of] of this.#graphs.askers()) ids.set(id, of);
+    if (ids.size >= limits.maxSessionsPerProvider) throw new VesselError('provider_busy');
+    const own = [...ids.values()].filter((other) => other === asker).length;
+    if (own >= limits.maxSessionsPerAsker) throw new VesselError('provider_busy', 'You have all the sessions one asker gets.');
   }
 
   /** One scratch per shard: draws of its sessions never overlap. */
@@ -296,7 +350,6 @@ export class Provider {
     this.#end(session.id);
     const message = error.message.slice(0, 1000);
     this.#links.reply(session.order, { type: 'refused', session: session.id, code: error.code, message });
-    if (error.code === 'device_lost') this.#shelf.reload(session.shard);
   }
 
   #end(id: string): void {
@@ -323,12 +376,6 @@ export class Provider {
     this.#graphs.endOn(held);
   }
 
-  #askersSessions(peer: string): number {
-    let count = 0;
-    for (const session of this.#sessions.values()) if (session.asker === peer) count++;
-    return count;
-  }
-
   #memoryUsed(): number {
     let bytes = this.#shelf.bytes;
     for (const session of this.#sessions.values()) bytes += session.cache.bytes;
@@ -336,6 +383,6 @@ export class Provider {
   }
 
   #freeSlots(): number {
-    return Math.max(0, limits.maxSessionsPerProvider - this.#sessions.size - this.#opening.size);
+    return Math.max(0, limits.maxSessionsPerProvider - this.#sessions.size - this.#graphs.size - this.#opening.size);
   }
 }

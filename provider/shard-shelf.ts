@@ -17,6 +17,15 @@ export function sameShard(a: ShardRef, b: ShardRef): boolean {
   return a.model === b.model && a.from === b.from && a.to === b.to;
 }
 
+/** A load that failed, and when it may be tried again. Others go on meanwhile. */
+interface FailedLoad {
+  ref: ShardRef;
+  error: VesselError;
+  tries: number;
+  isDue: boolean;
+  cancelRetry: () => void;
+}
+
 export class ShardShelf {
   readonly #load: LoadShard;
   readonly #exclusive: (work: () => Promise<void>) => Promise<void>;
@@ -29,7 +38,7 @@ export class ShardShelf {
   /** Held, no longer wanted, still answering. */
   #draining = new Map<HeldShard, () => void>();
   #loading: { ref: ShardRef; state: ShardState; abort: AbortController; download: DownloadProgress } | null = null;
-  #failed: { ref: ShardRef; error: VesselError; tries: number; cancelRetry: () => void } | null = null;
+  #failed: FailedLoad[] = [];
   #emptied: (() => void)[] = [];
 
   constructor(fields: {
@@ -53,7 +62,7 @@ export class ShardShelf {
   }
 
   get failure(): VesselError | null {
-    return this.#failed?.error ?? null;
+    return this.#failed[0]?.error ?? null;
   }
 
   /** The shard if it is loaded and not being let go. */
@@ -76,13 +85,13 @@ export class ShardShelf {
       if (!this.#draining.has(held)) states.push({ ...held.ref, phase: 'ready', progress: 1 });
     }
     if (this.#loading) states.push(this.#loading.state);
-    if (this.#failed) states.push({ ...this.#failed.ref, phase: 'failed', progress: 0 });
+    for (const { ref } of this.#failed) states.push({ ...ref, phase: 'failed', progress: 0 });
     return states;
   }
 
   want(shards: readonly ShardRef[]): void {
     this.#wanted = shards.map(({ model, from, to }) => ({ model, from, to }));
-    if (this.#failed && !this.#isWanted(this.#failed.ref)) this.#forgetFailure();
+    for (const { ref } of [...this.#failed]) if (!this.#isWanted(ref)) this.#forgetFailure(ref);
     if (this.#loading && !this.#isWanted(this.#loading.ref)) this.#loading.abort.abort();
     this.settle();
   }
@@ -112,9 +121,12 @@ export class ShardShelf {
         );
       }
     }
-    if (!this.#loading && !this.#failed && this.#draining.size === 0) {
-      const next = this.#wanted.find((ref) => !this.#held.some((held) => sameShard(held.ref, ref)));
-      if (next) void this.#begin(next, 0);
+    if (!this.#loading && this.#draining.size === 0) {
+      const next = this.#wanted.find((ref) => {
+        if (this.#held.some((held) => sameShard(held.ref, ref))) return false;
+        return this.#failed.find((failed) => sameShard(failed.ref, ref))?.isDue ?? true;
+      });
+      if (next) void this.#begin(next);
     }
     if (this.#held.length === 0 && !this.#loading) for (const done of this.#emptied.splice(0)) done();
     this.#onChange();
@@ -122,14 +134,15 @@ export class ShardShelf {
 
   async empty(): Promise<void> {
     this.#wanted = [];
-    this.#forgetFailure();
+    for (const { ref } of [...this.#failed]) this.#forgetFailure(ref);
     this.#loading?.abort.abort();
     for (const held of [...this.#held]) this.#drop(held);
     if (this.#loading) await new Promise<void>((resolve) => this.#emptied.push(resolve));
     await this.#exclusive(async () => undefined);
   }
 
-  async #begin(ref: ShardRef, tries: number): Promise<void> {
+  async #begin(ref: ShardRef): Promise<void> {
+    const tries = this.#forgetFailure(ref);
     const abort = new AbortController();
     const state: ShardState = { ...ref, phase: 'downloading', progress: 0 };
     const loading = { ref, state, abort, download: { bytes: 0, total: 0 } };
@@ -152,10 +165,11 @@ export class ShardShelf {
       if (!abort.signal.aborted) {
         const pause = Math.min(retryMs * 2 ** tries, retryMaxMs);
         const cancelRetry = this.#clock.after(pause, () => {
-          this.#failed = null;
-          if (this.#isWanted(ref) && !this.#loading) void this.#begin(ref, tries + 1);
+          failed.isDue = true;
+          this.settle();
         });
-        this.#failed = { ref, error: toVesselError(thrown), tries, cancelRetry };
+        const failed: FailedLoad = { ref, error: toVesselError(thrown), tries: tries + 1, isDue: false, cancelRetry };
+        this.#failed.push(failed);
       }
     }
     this.settle();
@@ -167,12 +181,18 @@ export class ShardShelf {
     this.#draining.delete(held);
     this.#held = this.#held.filter((other) => other !== held);
     this.#onGone(held);
-    void this.#exclusive(() => (held.kind === 'language' ? held.runtime.dispose() : held.service.dispose()));
+    // A device that is gone may refuse even this.
+    void this.#exclusive(() => (held.kind === 'language' ? held.runtime.dispose() : held.service.dispose())).catch(
+      () => undefined,
+    );
   }
 
-  #forgetFailure(): void {
-    this.#failed?.cancelRetry();
-    this.#failed = null;
+  /** Returns how often the load was tried in vain. */
+  #forgetFailure(ref: ShardRef): number {
+    const failed = this.#failed.find((other) => sameShard(other.ref, ref));
+    failed?.cancelRetry();
+    this.#failed = this.#failed.filter((other) => other !== failed);
+    return failed?.tries ?? 0;
   }
 
   #isWanted(ref: ShardRef): boolean {

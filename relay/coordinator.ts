@@ -28,6 +28,8 @@ type HeartbeatMessage = Extract<PresenceClientMessage, { type: 'heartbeat' }>;
 
 /** Copies of each whole-graph model the relay asks for. */
 const graphReplicas = 2;
+/** The rest of a provider's list is for its layers. */
+const maxGraphsPerProvider = limits.maxShardsPerProvider - 1;
 /** A provider whose shard could not be loaded is left alone for this long. */
 const failedRestMs = 30_000;
 /** Joins and leaves come in bursts (a page of tabs opens): allocate once for all of them. */
@@ -40,6 +42,8 @@ interface ProviderExtra {
   /** What the last `assign` said. */
   assigned: string;
   graphs: Set<string>;
+  /** Graphs that could not be loaded here, and until when they are not tried again. */
+  failedGraphs: Map<string, number>;
   failedUntilMs: number;
   send: (message: PresenceRelayMessage) => void;
 }
@@ -93,7 +97,16 @@ export class Coordinator {
 
   /** A client offers compute. `id` is its libp2p peer id: a device may have several tabs. */
   offer(id: string, account: string, capability: Capability, send: (message: PresenceRelayMessage) => void): void {
-    this.#extras.set(id, { account, capability, shards: [], assigned: '', graphs: new Set(), failedUntilMs: 0, send });
+    this.#extras.set(id, {
+      account,
+      capability,
+      shards: [],
+      assigned: '',
+      graphs: new Set(),
+      failedGraphs: new Map(),
+      failedUntilMs: 0,
+      send,
+    });
     this.#registry.join(
       {
         id,
@@ -129,6 +142,10 @@ export class Coordinator {
     extra.shards = message.shards;
     const language = message.shards.find(({ model }) => this.#options.models.get(model)?.manifest.kind === 'language');
     if (language?.phase === 'failed') extra.failedUntilMs = now + failedRestMs;
+    for (const { model, phase } of message.shards) {
+      // A shard that fails keeps a provider from loading the next one: the graph is tried elsewhere.
+      if (phase === 'failed' && extra.graphs.delete(model)) extra.failedGraphs.set(model, now + failedRestMs);
+    }
     const isResting = extra.failedUntilMs > now;
     const layers = language ? language.to - language.from : 0;
     const result = this.#registry.heartbeat(
@@ -168,9 +185,10 @@ export class Coordinator {
   }
 
   /** The asker is done with a session. */
-  release(session: string): void {
+  release(session: string, asker: string): void {
     const lease = this.#leases.get(session);
-    if (!this.#leases.release(session)) return;
+    // Hops know the id too; only who asked may end it here.
+    if (lease?.asker !== asker || !this.#leases.release(session)) return;
     // Hops free a session with its stream; this reaches those that were never opened.
     for (const id of lease?.providerIds ?? []) this.#extras.get(id)?.send({ type: 'release', session });
     this.#line.changed();
@@ -330,12 +348,23 @@ export class Coordinator {
     const known = new Set(graphs.map(({ id }) => id));
     const sharing = new Set(this.#registry.all().flatMap(({ id, state }) => (state === 'sharing' ? [id] : [])));
     for (const [id, { graphs: held }] of this.#extras) {
-      for (const graph of held) if (!known.has(graph) || !sharing.has(id)) held.delete(graph);
+      for (const graph of held) {
+        // Layers come first: a provider that got more of them gives graphs back.
+        if (!known.has(graph) || !sharing.has(id) || this.#spareBytes(id) < 0) held.delete(graph);
+      }
     }
+    const now = this.#options.clock.now();
     for (const { id, bytes } of graphs) {
       const holders = () => [...this.#extras.values()].filter((extra) => extra.graphs.has(id)).length;
       const candidates = [...this.#extras]
-        .filter(([provider, extra]) => sharing.has(provider) && !extra.graphs.has(id) && this.#spareBytes(provider) >= bytes)
+        .filter(
+          ([provider, extra]) =>
+            sharing.has(provider) &&
+            !extra.graphs.has(id) &&
+            extra.graphs.size < maxGraphsPerProvider &&
+            (extra.failedGraphs.get(id) ?? 0) <= now &&
+            this.#spareBytes(provider) >= bytes,
+        )
         .sort(([, a], [, b]) => a.graphs.size - b.graphs.size);
       for (const [, extra] of candidates) if (holders() < graphReplicas) extra.graphs.add(id);
     }

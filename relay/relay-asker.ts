@@ -21,7 +21,7 @@ export function relayAskPorts(coordinator: Coordinator, node: RelayNode, clock: 
       return route;
     },
     release: (session) => {
-      coordinator.release(session);
+      coordinator.release(session, node.self);
       messages.delete(session);
     },
     openOrder: (peer, handlers) =>

@@ -16,12 +16,14 @@ import { systemClock } from '../provider/system-clock.ts';
 import { createAskIds } from '../sdk/ask-ids.ts';
 import { newPeerKey } from '../sdk/net/peer-node.ts';
 import { OrderPool } from '../sdk/order-pool.ts';
+import { ServiceSession } from '../sdk/service-session.ts';
 import { TextCodec } from '../sdk/text/text-codec.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
+import { serviceTypes } from '../shared/services/registry.ts';
 import { Coordinator } from './coordinator.ts';
 import { createApp, ownsPath } from './http/create-app.ts';
-import type { AccessLogLine, HttpSettings, ModelInfo } from './http/http-deps.ts';
+import type { AccessLogLine, HttpSettings, ModelInfo, ServiceInfo } from './http/http-deps.ts';
 import { createHttpMetrics } from './http/http-metrics.ts';
 import { ApiKeys } from './http/keys/api-keys.ts';
 import type { AllocationPolicy } from './matching/allocate.ts';
@@ -112,6 +114,10 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       },
       codec: codecs(store, models),
     },
+    services: {
+      list: () => models.list().flatMap((model) => serviceInfo(model.id)),
+      open: (id, signal) => ServiceSession.open(ports, pool, id, signal),
+    },
     keys,
     clock: Date.now,
     after: clock.after,
@@ -142,6 +148,17 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
         ready: coordinator.isReady(id),
       },
     ];
+  }
+
+  function serviceInfo(id: string): ServiceInfo[] {
+    const manifest = models.get(id)?.manifest;
+    if (manifest?.kind !== 'graph') return [];
+    // A store may hold graphs of types that this version does not know.
+    const type = serviceTypes.find(({ name }) => name === manifest.service);
+    if (!type) return [];
+    const { name, settings } = manifest;
+    const created = Math.floor(startedMs / 1000);
+    return [{ id, name, created, ownedBy: 'vessel', type, settings, ready: coordinator.isReady(id) }];
   }
 
   const server = await listen(app, options.host, options.port);

@@ -62,6 +62,7 @@ class AskedSession {
   readonly #deadline: AskDeadline;
   #onProgress: () => void = () => {};
   #tokens = 0;
+  #prefilled = 0;
   #failure: VesselError | null = null;
   #isOver = false;
   #relayMessagesBefore = 0;
@@ -113,6 +114,8 @@ class AskedSession {
     });
     for (const send of sends) send.catch((thrown) => this.fail(toVesselError(thrown)));
     await allOpened;
+    // Until `start` it is the asker's own time that passes.
+    this.#deadline.clear();
     if (this.#failure) throw this.#failure;
   }
 
@@ -185,12 +188,15 @@ class AskedSession {
         this.#onProgress();
         return;
       case 'progress':
+        // Only real progress is a sign of life.
+        if (peer !== this.#route.hops[0]!.provider || message.position <= this.#prefilled) return;
+        this.#prefilled = message.position;
         this.#deadline.again();
         return;
       case 'token':
         if (peer !== this.#route.hops.at(-1)!.provider) return;
-        if (message.index !== this.#tokens) {
-          this.fail(new VesselError('bad_message', 'The last hop left a token out.'));
+        if (message.index !== this.#tokens || message.index >= this.#request.maxTokens) {
+          this.fail(new VesselError('bad_message', 'The last hop miscounted its tokens.'));
           return;
         }
         this.#tokens++;
@@ -204,7 +210,9 @@ class AskedSession {
         });
         return;
       case 'done':
-        if (peer === this.#route.hops.at(-1)!.provider) this.#events.push({ type: 'done', reason: message.reason });
+        if (peer !== this.#route.hops.at(-1)!.provider) return;
+        this.#deadline.clear();
+        this.#events.push({ type: 'done', reason: message.reason });
         return;
       case 'closed':
         this.#closed.set(peer, message);

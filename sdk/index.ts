@@ -6,4 +6,5 @@ export type { Sampling } from '../shared/protocol/sampling.ts';
 export type { AnswerEvent, AskRequest } from './ask-text.ts';
 export { type DeviceKey, deviceKey, generateKeyPair } from './net/device-key.ts';
 export type { ServiceResult, ServiceSession } from './service-session.ts';
+export type { ChatMessage } from './text/chat-template.ts';
 export { ask, type ConnectOptions, connect, type Vessel } from './vessel.ts';

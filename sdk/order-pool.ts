@@ -60,7 +60,7 @@ export class OrderPool {
         this.#listeners.get(message.session)?.onMessage(peer, message);
       },
       onClose: (error) => {
-        this.#orders.delete(peer);
+        if (this.#orders.get(peer) === opening) this.#orders.delete(peer);
         const lost = error ?? new VesselError('provider_lost', 'A provider closed its link.');
         for (const listener of [...this.#listeners.values()]) listener.onLost(peer, lost);
       },

@@ -18,7 +18,7 @@ import { ModelSource } from './model-source.ts';
 import { type DeviceKey, deviceKey, generateKeyPair } from './net/device-key.ts';
 import { NetworkClient } from './net/network-client.ts';
 import { OrderPool } from './order-pool.ts';
-import { type ServiceResult, ServiceSession } from './service-session.ts';
+import { ServiceSession } from './service-session.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface ConnectOptions {
@@ -36,6 +36,7 @@ export class Vessel {
   readonly #models: ModelSource;
   readonly #askIds: (request: AskIds) => AsyncIterable<AskEvent>;
 
+  /** @internal Call `connect`. */
   constructor(client: NetworkClient, relay: string) {
     this.#client = client;
     this.#pool = new OrderPool(client);

@@ -8,6 +8,7 @@ import { TextCodec } from '../sdk/text/text-codec.ts';
 import { byteCodec, byteCodecFiles, byteIds } from './byte-codec.ts';
 import { stopIds, tokenizerSize } from './byte-tokenizer.ts';
 import { FakeAsker, type FakeAskerOptions } from './fake-asker.ts';
+import { FakeServices } from './fake-services.ts';
 import { ManualTime } from './manual-time.ts';
 import { MemoryStore } from './memory-store.ts';
 
@@ -49,6 +50,7 @@ export async function httpRelay({ answer = 'Hello there', before, settings, deps
       find: (nameOrId) => models.find(({ id, name }) => id === nameOrId || name === nameOrId),
       codec: async (id) => (id === testModel.id ? byteCodec() : new TextCodec(byteCodecFiles({ withTemplate: false }))),
     },
+    services: new FakeServices(),
     keys,
     clock: time.clock,
     after: time.after,

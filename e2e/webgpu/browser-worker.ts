@@ -78,18 +78,6 @@ export type Request =
   | BuffersRequest;
 
 const buffers = countGpuBuffers();
-// TRACE-BEGIN
-const trace: string[] = [];
-(globalThis as any).__trace = trace;
-const note = (x: string) => { trace.push(`${performance.now() | 0} ${x}`); trace.splice(0, trace.length - 30); };
-for (const [proto, names] of [[GPUBuffer.prototype, ['mapAsync']], [GPUDevice.prototype, ['popErrorScope','createComputePipelineAsync']], [GPUQueue.prototype, ['onSubmittedWorkDone']]] as any) for (const name of names) {
-  const old = proto[name];
-  proto[name] = function (...a: any[]) { note(`${name}>`); const p = old.apply(this, a); p.then(() => note(`${name}<`), (e: any) => note(`${name} FAILED ${e}`)); return p; };
-}
-{ const old = GPUQueue.prototype.submit; GPUQueue.prototype.submit = function (...a: any) { note('submit'); return old.apply(this, a); }; }
-{ const old = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (...a: any) { note('requestDevice'); const d = await old.apply(this, a); note('requestDevice<'); d.lost.then((i: any) => note('LOST ' + i.reason + i.message)); d.addEventListener('uncapturederror', (e: any) => note('UNCAPTURED ' + e.error.message)); return d; }; }
-{ const old = GPU.prototype.requestAdapter; GPU.prototype.requestAdapter = async function (...a: any) { note('requestAdapter'); const d = await old.apply(this, a); note('requestAdapter<'); return d; }; }
-// TRACE-END
 
 class HttpBlobs implements BlobReader {
   readonly #blobs = new Map<string, Promise<Blob>>();
@@ -124,10 +112,10 @@ function ortFor(backend: Backend): Promise<OrtModule> {
 async function loadCuts({ manifest, backend, capacity, arithmetic }: ModelRequest, cuts: number[]): Promise<ShardChain> {
   const ort = await ortFor(backend);
   const chain = await loadChain(manifest, blobs, cuts, (shard, reader) =>
-    { note(`create ${shard.from}`); return createOrtRuntime({ ort, backend, shard, blobs: reader, context: capacity, arithmetic }).then((r) => { note('created'); const st = r.step.bind(r); (r as any).step = async (...x: any) => { note('step>'); const y = await (st as any)(...x); note('step<'); return y; }; return r; }); },
+    createOrtRuntime({ ort, backend, shard, blobs: reader, context: capacity, arithmetic }),
   );
   console.log('loaded');
-  note('dispose>'); await loaded?.dispose(); note('dispose<');
+  await loaded?.dispose();
   console.log('disposed the one before');
   loaded = chain;
   return chain;

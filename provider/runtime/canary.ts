@@ -26,7 +26,10 @@ export async function runCanary(runtime: ShardRuntime): Promise<CanaryReport> {
     }
     const error = relativeError(found, expected);
     if (!(error <= allowedError[runtime.arithmetic])) {
-      throw new VesselError('bad_output', `This device computes the same input to different results (off by ${error.toPrecision(2)}).`);
+      throw new VesselError(
+        'bad_output',
+        `This device computes the same input to different results (off by ${error.toPrecision(2)}).`,
+      );
     }
     return { error };
   } finally {

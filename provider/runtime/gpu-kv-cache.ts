@@ -3,10 +3,11 @@
  * and nothing is copied; how many rows count is told by the sequence lengths alone, so cutting is a number (design M4).
  */
 import { VesselError } from '../../shared/protocol/errors.ts';
-import { type KvLayout, kvNames, kvTensorBytes, OrtKvCache } from './kv-cache.ts';
-import type { OrtModule, OrtTensor } from './ort-module.ts';
+import { inputTensors, type KvLayout, kvNames, kvTensorBytes, OrtKvCache, type StepInputs } from './kv-cache.ts';
+import type { OrtModule, OrtSession, OrtTensor } from './ort-module.ts';
 
 export class GpuKvCache extends OrtKvCache {
+  readonly #ort: OrtModule;
   readonly #buffers: GPUBuffer[] = [];
   readonly #past: Record<string, OrtTensor> = {};
   readonly #present: Record<string, OrtTensor> = {};
@@ -16,6 +17,7 @@ export class GpuKvCache extends OrtKvCache {
 
   constructor(ort: OrtModule, device: GPUDevice, layout: KvLayout, capacity: number, onRelease: () => void) {
     super(layout, capacity);
+    this.#ort = ort;
     this.#onRelease = onRelease;
     const size = kvTensorBytes(layout, capacity);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -31,18 +33,13 @@ export class GpuKvCache extends OrtKvCache {
     this.#allocation = device.popErrorScope().catch(() => null);
   }
 
-  get bufferCount(): number {
-    return this.#buffers.length;
-  }
-
-  async past(): Promise<Record<string, OrtTensor>> {
+  async run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
     const error = await this.#allocation;
-    if (error !== null) throw new VesselError('out_of_memory', 'The graphics device has no memory for the KV cache.', { cause: error });
-    return this.#past;
-  }
-
-  present(): Record<string, OrtTensor> {
-    return this.#present;
+    if (error !== null)
+      throw new VesselError('out_of_memory', 'The graphics device has no memory for the KV cache.', { cause: error });
+    const feeds = { ...inputTensors(this.#ort, inputs), ...this.#past };
+    const results = await session.run(feeds, { [output]: null, ...this.#present });
+    return results[output]!.data as Float32Array;
   }
 
   protected onAppend(): void {}

@@ -1,11 +1,16 @@
-/** KV outside the runtime: each step hands in what there is and takes out one that is longer, so copying grows with use only. */
-import { type KvLayout, kvNames, OrtKvCache } from './kv-cache.ts';
-import type { OrtModule, OrtTensor } from './ort-module.ts';
+/**
+ * KV outside the runtime, for the wasm build of a browser: each step hands in what there is and takes out one that is longer, so
+ * copying grows with what is used, not with the capacity.
+ */
+import { inputTensors, type KvLayout, kvNames, OrtKvCache, type StepInputs } from './kv-cache.ts';
+import type { OrtModule, OrtSession, OrtTensor } from './ort-module.ts';
 
 export class GrowingKvCache extends OrtKvCache {
   readonly #ort: OrtModule;
   readonly #layout: KvLayout;
   #past: Record<string, OrtTensor> = {};
+  /** Of the last run, until it counts. */
+  #next: Record<string, OrtTensor> = {};
   readonly #onRelease: () => void;
 
   constructor(ort: OrtModule, layout: KvLayout, capacity: number, onRelease: () => void) {
@@ -16,16 +21,16 @@ export class GrowingKvCache extends OrtKvCache {
     this.onTruncate(0);
   }
 
-  async past(): Promise<Record<string, OrtTensor>> {
-    return this.#past;
+  async run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
+    const names = kvNames(this.#layout);
+    const fetches = [output, ...names.map((name) => `present.${name}`)];
+    const results = await session.run({ ...inputTensors(this.#ort, inputs), ...this.#past }, fetches);
+    this.#next = Object.fromEntries(names.map((name) => [`past.${name}`, results[`present.${name}`]!]));
+    return results[output]!.data as Float32Array;
   }
 
-  present(): Record<string, null> {
-    return Object.fromEntries(kvNames(this.#layout).map((name) => [`present.${name}`, null]));
-  }
-
-  protected onAppend(results: Record<string, OrtTensor>): void {
-    for (const name of kvNames(this.#layout)) this.#past[`past.${name}`] = results[`present.${name}`]!;
+  protected onAppend(): void {
+    this.#past = this.#next;
   }
 
   protected onTruncate(length: number): void {
@@ -33,7 +38,10 @@ export class GrowingKvCache extends OrtKvCache {
     const dims = [1, kvHeads, length, paddedHeadDim];
     for (const name of kvNames(this.#layout)) {
       const old = this.#past[`past.${name}`];
-      const cut = type === 'float32' ? new Float32Array(kvHeads * length * paddedHeadDim) : new Uint16Array(kvHeads * length * paddedHeadDim);
+      const cut =
+        type === 'float32'
+          ? new Float32Array(kvHeads * length * paddedHeadDim)
+          : new Uint16Array(kvHeads * length * paddedHeadDim);
       if (old) {
         const source = old.data as Float32Array | Uint16Array;
         const bits = type === 'float32' ? source : new Uint16Array(source.buffer, source.byteOffset, source.length);
@@ -47,6 +55,7 @@ export class GrowingKvCache extends OrtKvCache {
 
   protected onRelease(): void {
     this.#past = {};
+    this.#next = {};
     this.#onRelease();
   }
 }

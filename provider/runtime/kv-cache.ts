@@ -1,6 +1,6 @@
-/** What a KV cache shows the runtime that owns it, and the part that is the same on every backend. */
+/** What a KV cache shows the runtime that owns it, and the part that is the same wherever the cache lives. */
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { OrtTensor } from './ort-module.ts';
+import type { OrtModule, OrtSession, OrtTensor } from './ort-module.ts';
 import type { KvCache } from './shard-runtime.ts';
 
 /** Names, counts and sizes of the KV tensors of one shard. */
@@ -22,6 +22,20 @@ export function kvNames(layout: KvLayout): string[] {
   const names: string[] = [];
   for (let layer = layout.from; layer < layout.to; layer++) names.push(`${layer}.k`, `${layer}.v`);
   return names;
+}
+
+/** Graph inputs of one step beside the cache, by name. */
+export type StepInputs = Record<
+  string,
+  | { type: 'float32'; data: Float32Array; dims: number[] }
+  | { type: 'int32'; data: Int32Array; dims: number[] }
+  | { type: 'int64'; data: BigInt64Array; dims: number[] }
+>;
+
+export function inputTensors(ort: OrtModule, inputs: StepInputs): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)]),
+  );
 }
 
 export abstract class OrtKvCache implements KvCache {
@@ -58,17 +72,15 @@ export abstract class OrtKvCache implements KvCache {
     this.onRelease();
   }
 
-  /** Called after a step of `count` positions succeeded. */
-  append(count: number, results: Record<string, OrtTensor>): void {
-    this.onAppend(results);
+  /** Counts the positions of the run before this, which then belong to the cache. */
+  append(count: number): void {
+    this.onAppend();
     this.#length += count;
   }
 
-  /** Graph inputs `past.…`. Throws if the memory could not be had. */
-  abstract past(): Promise<Record<string, OrtTensor>>;
-  /** Graph outputs `present.…`: where they are written, or null where the runtime allocates them. */
-  abstract present(): Record<string, OrtTensor | null>;
-  protected abstract onAppend(results: Record<string, OrtTensor>): void;
+  /** Runs one step on top of the positions held and returns the f32 graph output `output`. */
+  abstract run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array>;
+  protected abstract onAppend(): void;
   protected abstract onTruncate(length: number): void;
   protected abstract onRelease(): void;
 }

@@ -1,10 +1,13 @@
 /** The part of an onnxruntime-web build that the runtime uses; the caller imports the build (see load-ort.ts) and passes it in. */
 import type { env, InferenceSession, Tensor } from 'onnxruntime-web';
+import type { OrtWasmModule } from './ort-wasm-heap.ts';
 
 export interface OrtModule {
   InferenceSession: typeof InferenceSession;
   Tensor: typeof Tensor;
   env: typeof env;
+  /** The Emscripten module, once a session was created, where the loader could get hold of it. */
+  wasmModule?: () => OrtWasmModule | null;
 }
 
 export type OrtSession = InferenceSession;

@@ -8,11 +8,13 @@ import { VesselError } from '../../shared/protocol/errors.ts';
 import { checkOutput } from './check-output.ts';
 import { GpuKvCache } from './gpu-kv-cache.ts';
 import { GrowingKvCache } from './growing-kv-cache.ts';
-import { type KvLayout, kvNames, kvTensorBytes, OrtKvCache } from './kv-cache.ts';
-import { exclusively, type OrtModule, type OrtSession, type OrtSessionOptions, type OrtTensor } from './ort-module.ts';
-import { type LoadProgress, prepareWeights } from './prepare-weights.ts';
+import { HeapKvCache } from './heap-kv-cache.ts';
+import { type KvLayout, kvNames, kvTensorBytes, OrtKvCache, type StepInputs } from './kv-cache.ts';
+import { exclusively, type OrtModule, type OrtSession, type OrtSessionOptions } from './ort-module.ts';
+import { OrtWasmHeap } from './ort-wasm-heap.ts';
 import type { Backend, BlobReader, KvCache, ShardRuntime, ShardSpec, StepInput, StepResult } from './shard-runtime.ts';
 import { requireGpu, WatchedDevice } from './watched-device.ts';
+import { type LoadProgress, WeightFiles } from './weight-files.ts';
 
 export interface OrtRuntimeOptions {
   ort: OrtModule;
@@ -37,12 +39,16 @@ export async function createOrtRuntime(options: OrtRuntimeOptions): Promise<Shar
   const { ort, backend, shard, blobs, context, signal } = options;
   const { architecture, dtype } = shard.manifest;
   if (!Number.isInteger(context) || context < 1 || context > architecture.context) {
-    throw new VesselError('context_exceeded', `A context of ${context} does not fit this model's ${architecture.context} positions.`);
+    throw new VesselError(
+      'context_exceeded',
+      `A context of ${context} does not fit this model's ${architecture.context} positions.`,
+    );
   }
   const gpu = backend === 'webgpu' ? await requireGpu() : null;
   const hasF16 = gpu?.features.has('shader-f16') ?? true;
   const arithmetic = options.arithmetic ?? (gpu && dtype === 'f16' && hasF16 ? 'f16' : 'f32');
-  if (arithmetic === 'f16' && !hasF16) throw new VesselError('unsupported', 'This graphics device has no 16-bit floats (shader-f16). Use f32.');
+  if (arithmetic === 'f16' && !hasF16)
+    throw new VesselError('unsupported', 'This graphics device has no 16-bit floats (shader-f16). Use f32.');
 
   const graph = buildShardGraph({
     ...shard,
@@ -50,10 +56,9 @@ export async function createOrtRuntime(options: OrtRuntimeOptions): Promise<Shar
     context,
     // Packed weights are for the GPU: on wasm MatMulNBits is several times slower than the expanded weights.
     weights: gpu ? 'packed' : 'dense',
-    direct: gpu !== null && (await canMountBlobs(shard, blobs)),
   });
   if (gpu) checkGpuLimits(graph, gpu.limits);
-  const externalData = await prepareWeights(graph, shard.manifest, blobs, options);
+  const files = new WeightFiles(graph, shard.manifest, blobs, options);
   const layout: KvLayout = {
     from: shard.from,
     to: shard.to,
@@ -63,17 +68,16 @@ export async function createOrtRuntime(options: OrtRuntimeOptions): Promise<Shar
   };
   const session = await exclusively(ort, () => {
     if (signal?.aborted) throw new VesselError('cancelled', 'Loading the shard was cancelled.', { cause: signal.reason });
-    return createSession(ort, graph, { ...sessionOptions(gpu !== null, layout), externalData });
+    return createSession(ort, graph, files, sessionOptions(gpu !== null, layout));
   });
   const device = gpu ? new WatchedDevice(await ort.env.webgpu.device) : null;
+  const wasmModule = gpu ? null : (ort.wasmModule?.() ?? null);
+  const heap = wasmModule && new OrtWasmHeap(wasmModule);
   const threads = ort.env.wasm.numThreads ?? 1;
-  const adapter = gpu ? `${gpu.info.vendor} ${gpu.info.architecture}`.trim() : `wasm ${threads} thread${threads === 1 ? '' : 's'}`;
-  return new OrtShardRuntime({ ort, shard, backend, adapter, arithmetic, context, layout, session, device });
-}
-
-/** Only JSPI builds read a mounted Blob by ranges; the others would copy the whole of it into memory. */
-async function canMountBlobs(shard: ShardSpec, blobs: BlobReader): Promise<boolean> {
-  return 'Suspending' in WebAssembly && (await blobs.blob(shard.manifest.layers[shard.from]!.cid)) !== null;
+  const adapter = gpu
+    ? `${gpu.info.vendor} ${gpu.info.architecture}`.trim()
+    : `wasm ${threads} thread${threads === 1 ? '' : 's'}`;
+  return new OrtShardRuntime({ ort, shard, backend, adapter, arithmetic, context, layout, session, device, heap });
 }
 
 function checkGpuLimits(graph: ShardGraph, limits: GPUSupportedLimits): void {
@@ -96,10 +100,16 @@ function sessionOptions(onGpu: boolean, layout: KvLayout): OrtSessionOptions {
   };
 }
 
-async function createSession(ort: OrtModule, graph: ShardGraph, options: OrtSessionOptions): Promise<OrtSession> {
+async function createSession(
+  ort: OrtModule,
+  graph: ShardGraph,
+  files: WeightFiles,
+  options: OrtSessionOptions,
+): Promise<OrtSession> {
   try {
-    return await ort.InferenceSession.create(graph.model, options);
+    return await ort.InferenceSession.create(graph.model, { ...options, externalData: files.mounted });
   } catch (cause) {
+    if (files.failure !== null) throw files.failure;
     const reason = cause instanceof Error ? cause.message : String(cause);
     const isMemory = /out of memory|bad_alloc|failed to allocate|memory access out of bounds/i.test(reason);
     throw new VesselError(isMemory ? 'out_of_memory' : 'internal', `ONNX Runtime refused the shard: ${reason}`, { cause });
@@ -115,7 +125,10 @@ interface Loaded {
   context: number;
   layout: KvLayout;
   session: OrtSession;
+  /** Set on WebGPU. */
   device: WatchedDevice | null;
+  /** Set on wasm where the loader could reach the runtime's memory. */
+  heap: OrtWasmHeap | null;
 }
 
 class OrtShardRuntime implements ShardRuntime {
@@ -142,14 +155,19 @@ class OrtShardRuntime implements ShardRuntime {
 
   createCache(capacity: number): KvCache {
     this.#requireUsable();
-    const { ort, layout, context, device } = this.#loaded;
+    const { ort, layout, context, device, heap } = this.#loaded;
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > context) {
-      throw new VesselError('context_exceeded', `This shard was loaded for caches of 1 to ${context} positions, not ${capacity}.`);
+      throw new VesselError(
+        'context_exceeded',
+        `This shard was loaded for caches of 1 to ${context} positions, not ${capacity}.`,
+      );
     }
     const forget = (): void => void this.#caches.delete(cache);
     const cache: OrtKvCache = device
       ? new GpuKvCache(ort, device.device, layout, capacity, forget)
-      : new GrowingKvCache(ort, layout, capacity, forget);
+      : heap
+        ? new HeapKvCache(heap, layout, capacity, forget)
+        : new GrowingKvCache(ort, layout, capacity, forget);
     this.#caches.add(cache);
     return cache;
   }
@@ -159,50 +177,56 @@ class OrtShardRuntime implements ShardRuntime {
     if (!(cache instanceof OrtKvCache) || !this.#caches.has(cache)) {
       throw new VesselError('unknown_session', 'This cache was released or belongs to another runtime.');
     }
-    const { count, feeds } = this.#feeds(cache, input);
+    const { count, inputs } = this.#inputs(cache, input);
     const isLast = this.shard.to === this.shard.manifest.architecture.layers;
     const output = isLast ? 'logits' : 'hidden.out';
-    const results = await this.#run({ ...feeds, ...(await cache.past()) }, { [output]: null, ...cache.present() });
-    const values = results[output]!.data as Float32Array;
+    const values = await this.#run(cache, inputs, output);
     checkOutput(values);
     if (cache.isReleased) throw new VesselError('cancelled', 'The session was released during a step.');
-    cache.append(count, results);
+    cache.append(count);
     return { kind: isLast ? 'logits' : 'hidden', values };
   }
 
-  #feeds(cache: OrtKvCache, input: StepInput): { count: number; feeds: Record<string, OrtTensor> } {
-    const { Tensor } = this.#loaded.ort;
+  #inputs(cache: OrtKvCache, input: StepInput): { count: number; inputs: StepInputs } {
     const { hidden, vocab } = this.shard.manifest.architecture;
     const isFirst = this.shard.from === 0;
     if ((input.kind === 'tokens') !== isFirst) {
-      throw new VesselError('bad_request', `Layers from ${this.shard.from} on take ${isFirst ? 'tokens' : 'hidden rows'}, not ${input.kind}.`);
+      throw new VesselError(
+        'bad_request',
+        `Layers from ${this.shard.from} on take ${isFirst ? 'tokens' : 'hidden rows'}, not ${input.kind}.`,
+      );
     }
     const count = input.kind === 'tokens' ? input.ids.length : input.values.length / hidden;
     if (!Number.isInteger(count) || count < 1) throw new VesselError('bad_request', 'A step needs one or more whole positions.');
     const end = cache.length + count;
     if (end > cache.capacity) {
-      throw new VesselError('context_exceeded', `${count} more positions do not fit: ${cache.length} of ${cache.capacity} are used.`);
+      throw new VesselError(
+        'context_exceeded',
+        `${count} more positions do not fit: ${cache.length} of ${cache.capacity} are used.`,
+      );
     }
-    const feeds: Record<string, OrtTensor> = {
-      seqlens_k: new Tensor('int32', Int32Array.of(end - 1), [1]),
-      total_sequence_length: new Tensor('int32', Int32Array.of(end), [1]),
+    const inputs: StepInputs = {
+      seqlens_k: { type: 'int32', data: Int32Array.of(end - 1), dims: [1] },
+      total_sequence_length: { type: 'int32', data: Int32Array.of(end), dims: [1] },
     };
     if (input.kind === 'tokens') {
       const unknown = input.ids.find((id) => id < 0 || id >= vocab);
       if (unknown !== undefined) throw new VesselError('bad_request', `Token ${unknown} is not in a vocabulary of ${vocab}.`);
-      feeds.ids = new Tensor('int64', BigInt64Array.from(input.ids, BigInt), [1, count]);
+      inputs.ids = { type: 'int64', data: BigInt64Array.from(input.ids, BigInt), dims: [1, count] };
     } else {
-      feeds.hidden = new Tensor('float32', input.values, [1, count, hidden]);
+      inputs.hidden = { type: 'float32', data: input.values, dims: [1, count, hidden] };
     }
-    return { count, feeds };
+    return { count, inputs };
   }
 
-  async #run(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor | null>): Promise<Record<string, OrtTensor>> {
+  async #run(cache: OrtKvCache, inputs: StepInputs, output: string): Promise<Float32Array> {
     const { ort, session, device } = this.#loaded;
     try {
       return await exclusively(ort, () => {
         this.#requireUsable();
-        return session.run(feeds, fetches);
+        // Released while it waited for its turn: its memory is gone.
+        if (cache.isReleased) throw new VesselError('cancelled', 'The session was released before its step began.');
+        return cache.run(session, inputs, output);
       });
     } catch (cause) {
       if (cause instanceof VesselError) throw cause;

@@ -135,7 +135,10 @@ test(`[M3] f16 arithmetic keeps logits and hidden rows within ${tolerance.f16} o
       const chain = await load(model, blobs, cuts, 'f16');
       const session = chain.open(64);
       const logits = await session.step(model.prompt);
-      const [logitError, rowError] = [relativeError(logits, model.logits), boundaryError(session.boundaries[0]!, model.hidden[cuts[1]! - 1]!)];
+      const [logitError, rowError] = [
+        relativeError(logits, model.logits),
+        boundaryError(session.boundaries[0]!, model.hidden[cuts[1]! - 1]!),
+      ];
       assert.ok(logitError < tolerance.f16, `${preset} ${dtype}: logits off by ${logitError}`);
       assert.ok(rowError < tolerance.f16, `${preset} ${dtype}: rows off by ${rowError}`);
       await chain.dispose();

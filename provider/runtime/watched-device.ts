@@ -4,7 +4,8 @@ import { VesselError } from '../../shared/protocol/errors.ts';
 /** Throws `unsupported` where WebGPU is missing. */
 export async function requireGpu(): Promise<GPUAdapter> {
   const gpu = typeof navigator === 'undefined' ? undefined : (navigator as { gpu?: GPU }).gpu;
-  if (gpu === undefined) throw new VesselError('unsupported', 'There is no WebGPU here: it needs a secure page and a current browser.');
+  if (gpu === undefined)
+    throw new VesselError('unsupported', 'There is no WebGPU here: it needs a secure page and a current browser.');
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new VesselError('unsupported', 'The browser offers no graphics adapter for WebGPU.');
   return adapter;

@@ -26,5 +26,10 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./provide.ts')).provideCommand,
   },
   { name: 'model', summary: 'add, list, check and remove models', load: async () => (await import('./model.ts')).modelCommand },
+  {
+    name: 'key',
+    summary: 'create, list and revoke API keys of a relay',
+    load: async () => (await import('./key.ts')).keyCommand,
+  },
   { name: 'data', summary: 'show or reset the data folder', load: async () => (await import('./data.ts')).dataCommand },
 ];

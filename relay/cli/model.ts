@@ -1,4 +1,3 @@
-import { type ModelDtype, modelDtypes } from '../../shared/models/manifest.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { HubClient } from '../models/hub-client.ts';
 import { readHubToken } from '../models/hub-token.ts';
@@ -7,7 +6,7 @@ import { ModelStore, type StoredModel } from '../models/model-store.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { dataFolderPath, openDataFolder } from './data-folder.ts';
 import { formatBytes } from './format-bytes.ts';
-import { parseOptions } from './parse-options.ts';
+import { parseDtype, parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
 
 const usage = `usage: vessel model add <folder | hf:org/name[@revision]> [--dtype f32|f16|q8|q4] [--name <name>]
@@ -65,7 +64,7 @@ export const modelCommand: Command = {
 };
 
 async function add(source: string, values: Values, io: CommandIo): Promise<number> {
-  const dtype = requireDtype(values.dtype ?? 'f32');
+  const dtype = parseDtype(values.dtype ?? 'f32');
   const settings = parseSettings(values.set ?? []);
   const data = await openDataFolder(dataFolderPath(io.env, values.data));
   const store = await new ModelStore(data.models).open();
@@ -140,12 +139,6 @@ function kindOf(manifest: StoredModel['manifest']): string {
 function requireTarget(target: string | undefined, what: string): string {
   if (target === undefined) throw new UsageError(`name ${what}`);
   return target;
-}
-
-function requireDtype(text: string): ModelDtype {
-  const dtype = modelDtypes.find((known) => known === text);
-  if (dtype === undefined) throw new UsageError(`--dtype must be one of ${modelDtypes.join(', ')}, not "${text}"`);
-  return dtype;
 }
 
 /** `key=value` pairs; `0.5`, `true` and `[1,2]` are read as JSON, anything else as text. */

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type ModelDtype, modelDtypes } from '../../shared/models/manifest.ts';
 import { UsageError } from './command.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -23,4 +24,10 @@ export function parseCount(text: string, name: string, min: number, max: number)
   if (!/^\d+$/.test(text) || value < min || value > max)
     throw new UsageError(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
   return value;
+}
+
+export function parseDtype(text: string): ModelDtype {
+  const dtype = modelDtypes.find((known) => known === text);
+  if (dtype === undefined) throw new UsageError(`--dtype must be one of ${modelDtypes.join(', ')}, not "${text}"`);
+  return dtype;
 }

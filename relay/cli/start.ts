@@ -1,11 +1,127 @@
-import { VesselError } from '../../shared/protocol/errors.ts';
-import type { Command } from './command.ts';
+/** `vessel start`: relay, page and two provider tabs on this machine, and where to look. */
+import { ModelStore } from '../models/model-store.ts';
+import { startRelay } from '../start-relay.ts';
+import type { Command, CommandIo } from './command.ts';
+import { dataFolderPath, openDataFolder } from './data-folder.ts';
+import { addDefaultModel, addDefaultServices, defaultModel } from './default-models.ts';
+import { ensurePage } from './ensure-page.ts';
+import { findBrowser } from './find-browser.mjs';
+import { parseCount, parseOptions } from './parse-options.ts';
+import { openProviderTabs, type ProviderTabs } from './provider-tabs.ts';
+import { choosePort } from './serve-options.ts';
+import { untilAborted, waitUntil } from './wait-until.ts';
+
+const usage = `usage: vessel start [options]     (in the repository: npm start -- [options])
+
+Brings up a whole network on this machine: relay, page, and provider tabs in headless Chromium if a browser is there.
+
+  --port <n>         port of everything (default: 8787, or the next free one)
+  --host <address>   address to listen on (default: 127.0.0.1)
+  --tabs <n>         provider tabs, 0 for none (default: 2)
+  --backend <...>    webgpu or wasm for those tabs (default: webgpu)
+  --data <folder>    data folder (default: VESSEL_HOME or ~/.vessel)
+`;
+
+const options = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  tabs: { type: 'string' },
+  backend: { type: 'string' },
+  data: { type: 'string' },
+} as const;
+
+const tabMemoryBytes = 2 * 2 ** 30;
+const readyTimeoutMs = 300_000;
 
 export const startCommand: Command = {
   name: 'start',
   summary: 'bring up a whole network on this machine and say where to look',
-  usage: 'usage: vessel start',
-  async run() {
-    throw new VesselError('unsupported', 'vessel start is not there yet.');
+  usage,
+  async run(args, io) {
+    const { values } = parseOptions(args, options);
+    const host = values.host ?? '127.0.0.1';
+    const asked = values.port === undefined ? null : parseCount(values.port, 'port', 0, 65_535);
+    const backend = values.backend === 'wasm' ? 'wasm' : 'webgpu';
+    const tabCount = findBrowser(io.env) === null ? 0 : parseCount(values.tabs ?? '2', 'tabs', 0, 32);
+    const data = await openDataFolder(dataFolderPath(io.env, values.data));
+    const lock = await data.lock();
+    const cleanups: (() => Promise<unknown>)[] = [() => lock.release()];
+    try {
+      io.stderr.write(`data folder: ${data.path}  (vessel data reset empties it)\n`);
+      const page = await ensurePage(io);
+      const store = await new ModelStore(data.models).open();
+      const tiny = await addDefaultModel(store, data, io);
+      await addDefaultServices(store, data);
+      const layers = tiny.manifest.kind === 'language' ? tiny.manifest.architecture.layers : 0;
+      const half = Math.ceil(layers / 2);
+      const relay = await startRelay({
+        folder: data.relay,
+        store,
+        host,
+        port: await choosePort(asked, host),
+        pageFolder: page,
+        // Small as it is, one tab could hold it all: cut in two, so that there is a network to see.
+        policy: { split: new Map([[tiny.id, [half, layers - half]]]) },
+      });
+      cleanups.unshift(() => relay.close());
+      if (tabCount > 0) {
+        io.stderr.write(`opening ${tabCount} provider tabs in headless Chromium (${backend}) …\n`);
+        const tabs = await openProviderTabs(relay.url, { backend, memoryBytes: tabMemoryBytes }, (note) =>
+          io.stderr.write(`${note}\n`),
+        );
+        cleanups.unshift(() => tabs.close());
+        await bringUp(tabs, tabCount, () => relay.coordinator.isReady(tiny.id), io);
+      } else if (findBrowser(io.env) === null) {
+        io.stderr.write(
+          'no Chromium found, so no provider tabs: open the page yourself and press Start contributing, in two tabs\n',
+        );
+      }
+      io.stdout.write(welcome(relay.url, tabCount >= 2));
+      await untilAborted(io.signal);
+      io.stderr.write('closing …\n');
+      return 0;
+    } finally {
+      for (const cleanup of cleanups) await cleanup().catch(() => undefined);
+    }
   },
 };
+
+async function bringUp(tabs: ProviderTabs, count: number, isReady: () => boolean, io: CommandIo): Promise<void> {
+  const over = new AbortController();
+  const ready = (async () => {
+    await Promise.all(Array.from({ length: count }, () => tabs.open()));
+    if (count < 2) return;
+    await waitUntil(isReady, {
+      signal: io.signal,
+      timeoutMs: readyTimeoutMs,
+      onTimeout: () => new Error('The provider tabs did not become ready.'),
+    });
+  })();
+  ready.catch(() => undefined);
+  await Promise.race([ready, tabs.failed]).finally(() => over.abort());
+}
+
+function welcome(url: string, hasProviders: boolean): string {
+  return `
+Vessel is running.
+
+  page      ${url}
+  API       ${url}/v1          (any OpenAI client; ${url}/openapi.json)
+
+Try it:
+
+  curl ${url}/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{"model": "${defaultModel}", "messages": [{"role": "user", "content": "What is WebGPU?"}]}'
+
+  import OpenAI from 'openai';
+  const client = new OpenAI({ baseURL: '${url}/v1', apiKey: 'none-needed' });
+  const answer = await client.chat.completions.create({
+    model: '${defaultModel}',
+    messages: [{ role: 'user', content: 'What is 12 + 7?' }],
+  });
+  console.log(answer.choices[0].message.content);
+
+${hasProviders ? 'Two headless tabs hold half of the layers each. Open the page to lend this browser too.' : 'Open the page in two tabs and press Start contributing in each.'}
+WebGPU, storage and keys need a secure context: http://localhost or https. Ctrl-C ends everything.
+`;
+}

@@ -22,6 +22,7 @@ import { metrics } from './routes/metrics.ts';
 import { listModels, retrieveModel } from './routes/models.ts';
 import { openapi } from './routes/openapi.ts';
 import type { Route } from './routes/route.ts';
+import { askService, listServices, retrieveService } from './routes/services.ts';
 
 export function createApp(deps: HttpDeps): Hono<HttpEnv> {
   const { settings } = deps;
@@ -39,6 +40,9 @@ export function createApp(deps: HttpDeps): Hono<HttpEnv> {
     retrieveModel(deps),
     chatCompletions(deps, gate),
     completions(deps, gate),
+    listServices(deps),
+    retrieveService(deps),
+    askService(deps, gate),
     health(deps),
     metrics(deps),
     openapi(deps, () => routes),

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import type { TextCodec } from '../../sdk/text/text-codec.ts';
 import type { AskIdsFunction } from '../../shared/protocol/asking.ts';
 import type { ErrorCode } from '../../shared/protocol/errors.ts';
+import type { ServiceType } from '../../shared/services/service-type.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import type { ApiKeys } from './keys/api-keys.ts';
 
@@ -28,6 +29,39 @@ export interface Models {
   find(nameOrId: string): ModelInfo | undefined | Promise<ModelInfo | undefined>;
   /** @param id CID of the manifest */
   codec(id: string): Promise<TextCodec>;
+}
+
+export interface ServiceInfo {
+  /** CID of the manifest. */
+  id: string;
+  name: string;
+  /** Unix time in seconds. */
+  created: number;
+  ownedBy: string;
+  type: ServiceType;
+  /** Of the manifest, defaults filled in. */
+  settings: Record<string, unknown>;
+  /** Whether a provider online holds the graph. */
+  ready: boolean;
+}
+
+export interface ServiceAnswer {
+  result: Record<string, unknown>;
+  meter: { unit: string; amount: number };
+  backend: 'webgpu' | 'wasm';
+}
+
+/** A session on one provider. */
+export interface OpenService {
+  readonly provider: string;
+  run(order: Record<string, unknown>, input: Uint8Array): Promise<ServiceAnswer>;
+  close(): void;
+}
+
+export interface Services {
+  list(): ServiceInfo[];
+  /** @param id CID of the manifest */
+  open(id: string, signal: AbortSignal): Promise<OpenService>;
 }
 
 export interface HttpSettings {
@@ -70,6 +104,7 @@ export interface AccessLogLine {
 export interface HttpDeps {
   askIds: AskIdsFunction;
   models: Models;
+  services: Services;
   keys: ApiKeys;
   /** Unix time in milliseconds. */
   clock(): number;

@@ -12,6 +12,10 @@ export const httpLimits = {
    */
   maxCharactersPerToken: 32,
   maxMessages: 4096,
+  /** Orders of a service in one request: one session keeps its provider's slot until the last is done. */
+  maxOrders: 256,
+  /** What the JSON around the input of a service may take: 256 headers of 256 bytes. */
+  orderHeaderBytes: 64 * 1024,
   maxParts: 256,
   /** Callers remembered by the rate limiter before those with a full allowance are forgotten. */
   maxRememberedCallers: 10_000,

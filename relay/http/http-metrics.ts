@@ -7,6 +7,8 @@ export interface HttpMetrics {
   readonly seconds: Histogram<'route'>;
   readonly firstTokenSeconds: Histogram;
   readonly tokens: Counter<'kind'>;
+  readonly serviceOrders: Counter<'service' | 'outcome'>;
+  readonly serviceUnits: Counter<'service' | 'unit'>;
   readonly activeAnswers: Gauge;
   readonly queuedRequests: Gauge;
 }
@@ -38,6 +40,18 @@ export function createHttpMetrics(registry: Registry): HttpMetrics {
       name: 'vessel_tokens_total',
       help: 'Tokens of prompts and answers.',
       labelNames: ['kind'],
+      registers,
+    }),
+    serviceOrders: new Counter({
+      name: 'vessel_service_orders_total',
+      help: 'Orders of whole-graph services, by service type and outcome (done, or the code of the refusal).',
+      labelNames: ['service', 'outcome'],
+      registers,
+    }),
+    serviceUnits: new Counter({
+      name: 'vessel_service_units_total',
+      help: 'Work done by whole-graph services, in the unit of the service type.',
+      labelNames: ['service', 'unit'],
       registers,
     }),
     activeAnswers: new Gauge({ name: 'vessel_active_answers', help: 'Answers being computed for HTTP askers.', registers }),

@@ -43,19 +43,33 @@ function pathText(path: PropertyKey[]): string {
   return text.slice(0, 128);
 }
 
+/**
+ * Reads a request's body as it is.
+ * @throws VesselError `body_too_large` before more than `maxBytes` are kept
+ */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of boundedBody(request, maxBytes)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
 async function readText(request: Request, maxBytes: number): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (!request.body) return '';
-  // The announced length is not trusted: what arrives is counted.
   const decoder = new TextDecoder();
   const parts: string[] = [];
+  for await (const chunk of boundedBody(request, maxBytes)) parts.push(decoder.decode(chunk, { stream: true }));
+  return parts.join('') + decoder.decode();
+}
+
+async function* boundedBody(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, void> {
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (!request.body) return;
+  // The announced length is not trusted: what arrives is counted.
   let bytes = 0;
   for await (const chunk of request.body) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) throw tooLarge(maxBytes);
-    parts.push(decoder.decode(chunk, { stream: true }));
+    yield chunk;
   }
-  return parts.join('') + decoder.decode();
 }
 
 function tooLarge(maxBytes: number): VesselError {

@@ -32,6 +32,7 @@ const spectrumEnergy: ServiceType<Settings, Order, Result> = {
   order: orderSchema,
   result: resultSchema,
   maxInputBytes: 400,
+  unit: 'value',
   streaming: true,
   checkGraph({ inputs }) {
     if (inputs[0]?.shape.length !== 1) throw new VesselError('bad_checkpoint', 'Spectrum energy: the input must be one row.');

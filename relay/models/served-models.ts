@@ -16,12 +16,12 @@ export interface ServedModel {
 }
 
 export class ServedModels {
-  readonly #store: ModelStore;
+  readonly #store: Pick<ModelStore, 'list'>;
   readonly #only: ReadonlySet<string> | null;
   #models = new Map<string, ServedModel>();
 
   /** `only`: ids to offer; null offers every model of the store. */
-  constructor(store: ModelStore, only: ReadonlySet<string> | null = null) {
+  constructor(store: Pick<ModelStore, 'list'>, only: ReadonlySet<string> | null = null) {
     this.#store = store;
     this.#only = only;
   }

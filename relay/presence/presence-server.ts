@@ -8,7 +8,9 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { fromBase64url } from '../../sdk/net/base64url.ts';
 import { accountOf, verifySignature } from '../../sdk/net/device-key.ts';
+import { verifyPeerSignature } from '../../sdk/net/peer-signature.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { limits } from '../../shared/protocol/limits.ts';
 import { parseMessage } from '../../shared/protocol/parse-message.ts';
 import {
   helloText,
@@ -70,7 +72,7 @@ export class PresenceServer {
       this.#perAddress.set(address, open + 1);
       const connection = new PresenceConnection(webSocket, this.#options, {
         onHello: (peer) => {
-          this.#byPeer.get(peer)?.end(new VesselError('forbidden', 'This peer connected again.'));
+          this.#byPeer.get(peer)?.replaced();
           this.#byPeer.set(peer, connection);
         },
         onMessage: () => this.#messages++,
@@ -112,6 +114,8 @@ class PresenceConnection {
   readonly #helloTimer: NodeJS.Timeout;
   #account = '';
   #isProvider = false;
+  /** Asks of this client that wait for a route. */
+  #matching = 0;
   #tail: Promise<void> = Promise.resolve();
   #allowance = messagesPerSecond;
   #allowanceAtMs: number;
@@ -152,6 +156,14 @@ class PresenceConnection {
     this.#socket.close(1008, error.code);
   }
 
+  /** The same peer is here again: what this connection stood for goes now, not when its socket has closed, or it would take the new one along. */
+  replaced(): void {
+    this.#withdraw();
+    this.#abort.abort();
+    this.peer = null;
+    this.end(new VesselError('forbidden', 'This peer connected again.'));
+  }
+
   close(): void {
     this.#socket.close(1001);
     setTimeout(() => this.#socket.terminate(), 500).unref();
@@ -181,7 +193,7 @@ class PresenceConnection {
         return;
       case 'release':
         this.#events.onMessage();
-        this.#options.coordinator.release(message.session);
+        this.#options.coordinator.release(message.session, this.peer);
         return;
       case 'watch':
         this.isWatching = message.on;
@@ -197,10 +209,15 @@ class PresenceConnection {
     if (message.version !== protocolVersion) throw new VesselError('version_mismatch');
     const key = fromBase64url(message.key);
     const signature = fromBase64url(message.signature);
+    const peerSignature = fromBase64url(message.peerSignature);
     const text = new TextEncoder().encode(helloText(this.#nonce, message.peer));
     if (!key || !signature || !(await verifySignature(key, text, signature))) {
       throw new VesselError('unauthorized', 'The hello is not signed by its device key.');
     }
+    if (!peerSignature || !(await verifyPeerSignature(message.peer, text, peerSignature))) {
+      throw new VesselError('unauthorized', 'The hello is not signed by the key of its peer id.');
+    }
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     clearTimeout(this.#helloTimer);
     this.#account = accountOf(key);
     this.#events.onHello(message.peer);
@@ -216,7 +233,11 @@ class PresenceConnection {
   }
 
   async #match(message: Extract<PresenceClientMessage, { type: 'match' }>): Promise<void> {
+    this.#matching++;
     try {
+      if (this.#matching > limits.maxSessionsPerAsker) {
+        throw new VesselError('rate_limited', 'You have too many asks waiting. Wait for one to be matched.');
+      }
       const route = await this.#options.coordinator.match({
         model: message.model,
         tokens: message.tokens,
@@ -228,6 +249,8 @@ class PresenceConnection {
     } catch (thrown) {
       const { code, message: why } = toVesselError(thrown);
       this.send({ type: 'refused', id: message.id, code, message: why.slice(0, 1000) });
+    } finally {
+      this.#matching--;
     }
   }
 

@@ -21,7 +21,8 @@ export interface NodeProviderOptions {
   threads?: number;
   dutyCycle?: number;
   onState?: (state: 'connecting' | 'online' | 'offline', error?: VesselError) => void;
-  onChange?: () => void;
+  /** What this provider holds, in words, whenever it changed. */
+  onShards?: (text: string) => void;
 }
 
 export class NodeProvider {
@@ -66,7 +67,7 @@ export class NodeProvider {
       dutyCycle: options.dutyCycle ?? 1,
       onChange: () => {
         agent?.changed();
-        options.onChange?.();
+        options.onShards?.(describeShards(provider.status()));
       },
     });
     let nextOrder = 0;
@@ -124,4 +125,10 @@ export class NodeProvider {
     });
     await this.#client.stop();
   }
+}
+
+function describeShards({ shards, failure }: ProviderStatus): string {
+  if (failure) return `failed: ${failure.message}`;
+  if (shards.length === 0) return 'waiting for the relay to name layers';
+  return shards.map(({ model, from, to, phase }) => `layers ${from}-${to - 1} of ${model.slice(-8)}: ${phase}`).join(', ');
 }

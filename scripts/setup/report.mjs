@@ -36,23 +36,38 @@ export function startClock(what) {
   };
 }
 
-/** Runs a program with a clock. Resolves to {code, output, seconds}; code is null when the program is not there or was killed. */
+/**
+ * Runs a program with a clock. Resolves to {code, output, seconds}; code is null when the program is not there or was killed.
+ * An interruption ends the program with everything it started, and is thrown.
+ */
 export function runWithClock(what, command, args, options = {}) {
   const stop = startClock(what);
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let output = '';
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let interruption = null;
+    // A group of its own: `npm exec` does not pass signals on to the npm that it runs.
+    const child = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     // Only the end of the output is ever shown; 64 kB of it holds any error npm or apt prints.
     const keep = (chunk) => {
       output = (output + chunk).slice(-65_536);
     };
-    const forward = (signal) => child.kill(signal);
-    process.on('SIGINT', forward).on('SIGTERM', forward);
+    const interrupt = (signal) => {
+      interruption = new SetupError(`interrupted by ${signal}`, 'Running the command again continues.');
+      try {
+        process.kill(-child.pid, signal);
+      } catch {
+        // It has ended already.
+      }
+    };
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, interrupt);
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     const finish = (code, extra = '') => {
-      process.off('SIGINT', forward).off('SIGTERM', forward);
-      resolve({ code, output: output + extra, seconds: stop() });
+      for (const signal of signals) process.off(signal, interrupt);
+      const seconds = stop();
+      if (interruption) reject(interruption);
+      else resolve({ code, output: output + extra, seconds });
     };
     child.on('error', (error) => finish(null, error.message));
     child.on('close', (code, signal) => finish(code, signal ? `\nended by ${signal}` : ''));

@@ -1,17 +1,13 @@
 /** Frame streams between hops: one per direction and peer, opened once, refusals travelling back on the same stream. */
 import type { Stream } from '@libp2p/interface';
-import { z } from 'zod';
-import { errorCodes, toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { type FrameRefusal, frameRefusalSchema, maxRefusalBytes } from '../../shared/protocol/frame-refusal.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import { parseMessage } from '../../shared/protocol/parse-message.ts';
 import { StreamRecords } from './stream-records.ts';
 
-const refusalSchema = z.strictObject({ session: z.string().regex(/^([0-9a-f]{32})?$/), code: z.enum(errorCodes) });
-export type FrameRefusalRecord = z.infer<typeof refusalSchema>;
-const maxRefusalBytes = 200;
-
 /** `refuse` may be called once, also later: it tells the sender. */
-export type FrameHandler = (peer: string, frame: Uint8Array<ArrayBuffer>, refuse: (refusal: FrameRefusalRecord) => void) => void;
+export type FrameHandler = (peer: string, frame: Uint8Array<ArrayBuffer>, refuse: (refusal: FrameRefusal) => void) => void;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -19,7 +15,7 @@ const decoder = new TextDecoder();
 export class FrameLinks {
   readonly #openStream: (peer: string) => Promise<Stream>;
   readonly #links = new Map<string, Promise<StreamRecords>>();
-  onRefusal: (peer: string, refusal: FrameRefusalRecord) => void = () => {};
+  onRefusal: (peer: string, refusal: FrameRefusal) => void = () => {};
   onLost: (peer: string) => void = () => {};
 
   constructor(openStream: (peer: string) => Promise<Stream>) {
@@ -69,7 +65,7 @@ export class FrameLinks {
         stream,
         { refusal: maxRefusalBytes },
         {
-          onRecord: (_kind, body) => this.onRefusal(peer, parseMessage(refusalSchema, decoder.decode(body))),
+          onRecord: (_kind, body) => this.onRefusal(peer, parseMessage(frameRefusalSchema, decoder.decode(body))),
           onClose: () => this.lost(peer),
         },
       );

@@ -3,6 +3,7 @@
  * asking alike; so do the SDK in Node and a Node provider.
  */
 
+import type { PrivateKey } from '@libp2p/interface';
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
@@ -47,7 +48,7 @@ export class NetworkClient implements AskPorts {
         let isReady = false;
         let lastError: VesselError | undefined;
         cancel = options.clock.after(deadlineMs, () => reject(lastError ?? noRelay(options.relayUrl)));
-        client = new NetworkClient(options, peerOf(privateKey), {
+        client = new NetworkClient(options, privateKey, {
           onError: (error) => {
             lastError = error;
             if (!error.retry) reject(error);
@@ -83,15 +84,16 @@ export class NetworkClient implements AskPorts {
 
   private constructor(
     options: NetworkClientOptions,
-    peer: string,
+    privateKey: PrivateKey,
     events: { onWelcome: (welcome: Welcome) => void; onError: (error: VesselError) => void },
   ) {
     this.clock = options.clock;
-    this.peer = peer;
+    this.peer = peerOf(privateKey);
     this.#socket = new PresenceSocket({
       relayUrl: options.relayUrl,
       key: options.key,
-      peer,
+      peer: this.peer,
+      signAsPeer: async (message) => privateKey.sign(message),
       clock: options.clock,
       onWelcome: (welcome) => {
         events.onWelcome(welcome);

@@ -1,6 +1,6 @@
 /** One order stream: JSON messages, a `service-run` followed by its bytes. */
 import type { Stream } from '@libp2p/interface';
-import type { VesselError } from '../../shared/protocol/errors.ts';
+import { VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import { StreamRecords } from './stream-records.ts';
 
@@ -30,9 +30,11 @@ export class OrderLink {
         if (kind === 'bytes') {
           const text = this.#pending;
           this.#pending = null;
-          if (text !== null) handlers.onMessage(text, body);
+          if (text === null) throw new VesselError('bad_message', 'Bytes that no order announced.');
+          handlers.onMessage(text, body);
           return;
         }
+        if (this.#pending !== null) throw new VesselError('bad_message', 'The bytes of an order are missing.');
         const text = decoder.decode(body);
         if (announcesBytes(text)) this.#pending = text;
         else handlers.onMessage(text);
@@ -46,8 +48,10 @@ export class OrderLink {
   }
 
   async send(message: object, attachment?: Uint8Array): Promise<void> {
-    await this.#records!.send('text', encoder.encode(JSON.stringify(message)));
-    if (attachment && attachment.byteLength > 0) await this.#records!.send('bytes', attachment);
+    const sent = [this.#records!.send('text', encoder.encode(JSON.stringify(message)))];
+    // Queued without waiting for the text: a message of another session must not come between the two.
+    if (attachment && attachment.byteLength > 0) sent.push(this.#records!.send('bytes', attachment));
+    await Promise.all(sent);
   }
 
   close(): void {

@@ -26,6 +26,8 @@ export interface PresenceSocketOptions {
   key: DeviceKey;
   /** This node's libp2p peer id. */
   peer: string;
+  /** Signs with the key of that peer id. */
+  signAsPeer: (message: Uint8Array) => Promise<Uint8Array>;
   clock: Clock;
   random?: () => number;
   onWelcome: (welcome: Welcome) => void;
@@ -83,14 +85,16 @@ export class PresenceSocket {
         if (message.version !== protocolVersion) {
           throw new VesselError('version_mismatch', 'The relay speaks another protocol version. Reload the page or update.');
         }
-        const { key, peer } = this.#options;
-        const signature = await key.sign(new TextEncoder().encode(helloText(message.nonce, peer)));
+        const { key, peer, signAsPeer } = this.#options;
+        const text = new TextEncoder().encode(helloText(message.nonce, peer));
+        const [signature, peerSignature] = await Promise.all([key.sign(text), signAsPeer(text)]);
         const hello: PresenceClientMessage = {
           type: 'hello',
           version: protocolVersion,
           key: toBase64url(key.publicKey),
           peer,
           signature: toBase64url(signature),
+          peerSignature: toBase64url(peerSignature),
         };
         socket.send(JSON.stringify(hello));
         return;

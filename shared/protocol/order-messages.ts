@@ -7,15 +7,16 @@ import { errorCodes } from './errors.ts';
 import { layer, modelId, peerId, positiveCount, sessionId, tokenId } from './ids.ts';
 import { limits } from './limits.ts';
 import { samplingSchema } from './sampling.ts';
-import { protocolVersion } from './version.ts';
 
+/** Any number parses, so that another version can be refused by name. */
+const version = z.number().int();
 const promptIds = z.array(tokenId).min(1).max(limits.maxContext);
 
 export const askerMessageSchema = z.discriminatedUnion('type', [
   /** Reserve KV and learn the route. Hop 1 and the last hop get the prompt; only the last one samples. */
   z.strictObject({
     type: z.literal('open'),
-    version: z.literal(protocolVersion),
+    version,
     session: sessionId,
     epoch: z.number().int().min(0).max(0xffff_ffff),
     model: modelId,
@@ -46,7 +47,7 @@ export const askerMessageSchema = z.discriminatedUnion('type', [
   /** Free everything the session holds. Answered with `closed`. */
   z.strictObject({ type: z.literal('close'), session: sessionId }),
   /** Whole-graph services: open a session on a graph model. */
-  z.strictObject({ type: z.literal('service-open'), version: z.literal(protocolVersion), session: sessionId, model: modelId }),
+  z.strictObject({ type: z.literal('service-open'), version, session: sessionId, model: modelId }),
   /** One order; `bytes` says how long the attachment that follows is (0: none). */
   z.strictObject({
     type: z.literal('service-run'),
@@ -92,10 +93,14 @@ export const hopMessageSchema = z.discriminatedUnion('type', [
     meter: z.strictObject({ unit: z.string().max(40), amount: z.number().min(0) }),
     backend: z.enum(['webgpu', 'wasm']),
   }),
-  /** The session is over (or never began) on this hop, and this is why. */
+  /**
+   * Either the message named here was not carried out, or the session ended on this hop, and this is why. `run`: only that order
+   * of a service failed, the session goes on.
+   */
   z.strictObject({
     type: z.literal('refused'),
     session: sessionId,
+    run: z.number().int().min(0).max(0xffff_ffff).optional(),
     code: z.enum(errorCodes),
     message: z.string().max(1000),
   }),

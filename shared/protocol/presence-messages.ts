@@ -47,8 +47,10 @@ export const presenceClientSchema = z.discriminatedUnion('type', [
     /** Device key, P-256, SubjectPublicKeyInfo. */
     key: base64url.max(200),
     peer: peerId,
-    /** By the device key over `helloText(challenge, peer)`: binds the two keys and proves both are fresh. */
+    /** By the device key over `helloText(challenge, peer)`. */
     signature: base64url.max(200),
+    /** By the key of the peer id over the same text: nobody can speak for a peer that is not theirs. */
+    peerSignature: base64url.max(200),
   }),
   /** From now on this client is a provider. */
   z.strictObject({ type: z.literal('offer'), capability: capabilitySchema }),
@@ -155,7 +157,7 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
 ]);
 export type PresenceRelayMessage = z.infer<typeof presenceRelaySchema>;
 
-/** The exact text a device key signs at hello (SPEC PR2). */
+/** The exact text that both keys sign at hello (SPEC PR2). */
 export function helloText(nonce: string, peer: string): string {
   return `vessel hello\n${nonce}\n${peer}`;
 }

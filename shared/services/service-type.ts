@@ -26,6 +26,8 @@ export interface ServiceType<Settings = unknown, Order = unknown, Result = unkno
   readonly result: z.ZodType<Result>;
   /** Bytes one order may attach; at most limits.maxServiceBytes. */
   readonly maxInputBytes: number;
+  /** What `meter` counts, e.g. "image" or "audio-ms". */
+  readonly unit: string;
   /** Whether orders of one session build on each other, so that they must stay in order and on one provider. */
   readonly streaming: boolean;
   /** Throws `bad_checkpoint` with the reason when the graph cannot serve with these settings. */

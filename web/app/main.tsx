@@ -1,8 +1,7 @@
+/** The page's entry: real network, real screens. Programs that drive a headless tab of their own find the node as `vessel`. */
 import { createNode } from '../net/create-node.ts';
-import { mountApp, takeAutostartToken } from './mount.tsx';
+import { mountApp } from './mount.tsx';
 
 const node = createNode();
+Object.assign(globalThis, { vessel: node });
 mountApp(node);
-
-const token = takeAutostartToken();
-if (token !== null) void node.autostart?.(token);

@@ -18,13 +18,3 @@ export function mountApp(node: VesselNode): void {
     </StrictMode>,
   );
 }
-
-/** The one-time secret of a headless tab. It leaves the address at once, so that no copy of the link starts anything. */
-export function takeAutostartToken(): string | null {
-  const url = new URL(location.href);
-  const token = url.searchParams.get('autostart');
-  if (token === null) return null;
-  url.searchParams.delete('autostart');
-  history.replaceState(null, '', url);
-  return token;
-}

@@ -168,11 +168,6 @@ export interface VesselNode {
   resumeContribution(): void;
   /** Ends with `done` or throws a VesselError; leaving the loop or aborting frees every hop. */
   ask(request: AskRequest): AsyncIterable<AnswerEvent>;
-  /**
-   * For headless tabs, with the token of `?autostart=`: a one-time secret that the program which opened the tab shares with the
-   * relay. The node asks the relay whether it holds, and starts contributing only then. People press Start (design C3).
-   */
-  autostart?(token: string): Promise<void>;
 }
 
 export const contributionOff: Contribution = {

@@ -42,7 +42,7 @@ export function documentPath(pattern: string): string {
   return pattern.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}');
 }
 
-function operation({ summary, access, parameters = [], request, response }: Route): Record<string, unknown> {
+function operation({ summary, access, parameters = [], request, binaryRequest, response }: Route): Record<string, unknown> {
   const content: Record<string, unknown> = {
     [response.contentType]: response.schema ? { schema: schemaOf(response.schema, 'output') } : {},
   };
@@ -50,18 +50,26 @@ function operation({ summary, access, parameters = [], request, response }: Rout
   return {
     summary,
     security: access === 'key' ? [{ key: [] }, {}] : [],
-    parameters: parameters.map(({ name, description }) => ({
+    parameters: parameters.map(({ name, in: place = 'path', description }) => ({
       name,
       description,
-      in: 'path',
-      required: true,
+      in: place,
+      required: place === 'path',
       schema: { type: 'string' },
     })),
-    ...(request && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(request, 'input') } } } }),
+    ...(request && { requestBody: { required: true, content: requestContent(request, binaryRequest) } }),
     responses: {
       '200': { description: response.description, content },
       default: { description: 'A refusal', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
     },
+  };
+}
+
+function requestContent(request: z.ZodType, binary: string | undefined): Record<string, unknown> {
+  return {
+    'application/json': { schema: schemaOf(request, 'input') },
+    // In OpenAPI 3.1 raw bytes have no schema type.
+    ...(binary !== undefined && { 'application/octet-stream': { schema: { description: binary } } }),
   };
 }
 

@@ -9,8 +9,11 @@ export interface Route {
   summary: string;
   /** Whether a key is asked for when the relay requires keys. */
   access: 'open' | 'key';
-  parameters?: { name: string; description: string }[];
+  /** Those of the path unless it says otherwise; headers may be left out. */
+  parameters?: { name: string; in?: 'path' | 'header'; description: string }[];
   request?: z.ZodType;
+  /** The body may also be application/octet-stream, and this is what it then holds. */
+  binaryRequest?: string;
   response: { description: string; contentType: string; schema?: z.ZodType; streamed?: z.ZodType };
   handle: (c: HttpContext) => Response | Promise<Response>;
 }

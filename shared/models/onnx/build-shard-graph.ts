@@ -27,16 +27,12 @@ export interface ShardGraphOptions {
   weights: 'dense' | 'packed';
   /** Rows of the rotary caches: positions any KV cache of this shard may have. */
   context: number;
-  /** Tensors whose stored bytes fit are read straight from their blob, which the caller mounts under its CID. */
-  direct: boolean;
 }
 
 export interface ShardGraph {
-  /** Serialized ModelProto without weights. */
+  /** Serialized ModelProto; its initializers lie in the files that `weights` describes. */
   model: Uint8Array<ArrayBuffer>;
   weights: PlannedWeight[];
-  /** Bytes of each file the caller has to prepare, by name. */
-  preparedFiles: ReadonlyMap<string, number>;
 }
 
 export function buildShardGraph(options: ShardGraphOptions): ShardGraph {
@@ -55,13 +51,17 @@ class ShardGraphBuilder {
   constructor(options: ShardGraphOptions) {
     this.#options = options;
     this.#architecture = options.manifest.architecture;
-    this.#plan = new WeightPlan(this.#architecture, options.direct);
+    this.#plan = new WeightPlan(this.#architecture);
     this.#packed = options.weights === 'packed' && this.#isQuantized;
-    const { from, to } = options;
-    if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= this.#architecture.layers)) {
+    const { from, to, manifest } = options;
+    const { layers, attention } = this.#architecture;
+    if (manifest.layers.length !== layers || attention.length !== layers) {
+      throw new VesselError('bad_checkpoint', `The manifest does not describe each of its ${layers} layers.`);
+    }
+    if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= layers)) {
       throw new VesselError(
         'bad_request',
-        `Layers ${from} to ${to} are not a range of this model's ${this.#architecture.layers} layers.`,
+        `Layers ${from} to ${to} are not a range of this model's ${layers} layers.`,
       );
     }
   }
@@ -72,7 +72,7 @@ class ShardGraphBuilder {
   }
 
   build(): ShardGraph {
-    const { from, to, manifest } = this.#options;
+    const { from, to } = this.#options;
     const { layers, hidden } = this.#architecture;
     let stream = from === 0 ? this.#embed() : this.#input('hidden', 'f32', [1, 'tokens', hidden]);
     this.#input('seqlens_k', 'i32', [1]);
@@ -82,11 +82,9 @@ class ShardGraphBuilder {
     if (to === layers) this.#head(stream, pending!);
     else this.#output(this.#graph.op('Add', [stream, pending!], {}, 'hidden.out'), 'f32', [1, 'tokens', hidden]);
     const { nodes, constants } = this.#graph;
-    if (manifest.layers.length !== layers)
-      throw new VesselError('bad_checkpoint', 'The manifest does not list one blob per layer.');
     const externals = this.#plan.weights;
     const model = encodeOnnxModel({ nodes, constants, externals, inputs: this.#inputs, outputs: this.#outputs });
-    return { model, weights: externals, preparedFiles: this.#plan.preparedFiles };
+    return { model, weights: externals };
   }
 
   /** Returns the residual stream and what the layer's MLP still has to add to it: the next norm does both in one kernel. */

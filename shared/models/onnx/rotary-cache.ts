@@ -23,7 +23,11 @@ function scaleFrequency(plain: number, scaling: Rotary['scaling']): number {
 }
 
 /** cos and sin, each [positions, paddedHeadDim / 2]. The padding gets cos 1 and sin 0, which leaves its zeros alone. */
-export function rotaryCache(rotary: Rotary, headDim: number, positions: number): { cos: Float32Array; sin: Float32Array } {
+export function rotaryCache(
+  rotary: Rotary,
+  headDim: number,
+  positions: number,
+): { cos: Float32Array<ArrayBuffer>; sin: Float32Array<ArrayBuffer> } {
   const frequencies = rotaryFrequencies(rotary, headDim);
   const width = paddedHeadDim(headDim) / 2;
   const cos = new Float32Array(positions * width).fill(1);

@@ -1,9 +1,8 @@
 /**
- * Which weights a shard's graph needs and where ONNX Runtime finds them. A tensor whose stored bytes are already what the graph
- * wants may be read straight from its blob; every other one is prepared (expanded, dequantised, computed) into a file of its
- * layer that exists only while the session is created.
+ * Which weights a shard's graph needs, and where in the files mounted beside it ONNX Runtime finds them. The files are imaginary:
+ * each tensor's bytes are made from the model's blobs (floats expanded, packed blocks dequantised, rotary caches computed) when
+ * the runtime reads that range.
  */
-
 import { VesselError } from '../../protocol/errors.ts';
 import type { Architecture } from '../architecture.ts';
 import { paddedHeadDim } from '../architecture.ts';
@@ -14,25 +13,19 @@ export type WeightSource =
   /** Stored tensor, perhaps in another float encoding than wanted. */
   | { kind: 'stored'; cid: string; ref: TensorRef }
   /** Packed blocks to be expanded: `columns` gives [in, out], `rows` keeps [out, in]. */
-  | {
-      kind: 'dequantized';
-      cid: string;
-      ref: TensorRef;
-      scales: TensorRef;
-      bits: 4 | 8;
-      in: number;
-      out: number;
-      layout: 'columns' | 'rows';
-    }
+  | { kind: 'dequantized'; cid: string; ref: TensorRef; scales: TensorRef; bits: 4 | 8; size: LinearSize; layout: 'columns' | 'rows' }
   | { kind: 'rotary'; index: number; positions: number; part: 'cos' | 'sin' };
+
+export interface LinearSize {
+  in: number;
+  out: number;
+}
 
 export interface PlannedWeight {
   name: string;
   type: Extract<OnnxType, 'f32' | 'f16' | 'u8'>;
   shape: number[];
-  /** The blob's CID if `direct`, else the name of a prepared file. */
   file: string;
-  direct: boolean;
   /** Bytes from the start of `file`. */
   offset: number;
   /** Bytes. */
@@ -44,41 +37,43 @@ const bytesPerValue = { f32: 4, f16: 2, u8: 1 } as const;
 const alignment = 64;
 
 export class WeightPlan {
-  readonly weights: PlannedWeight[] = [];
   readonly #architecture: Architecture;
-  readonly #direct: boolean;
+  readonly #weights = new Map<string, PlannedWeight>();
+  /** One file per layer, embedding, head and rotary caches: none grows beyond what a browser can hold in one piece. */
   readonly #fileEnds = new Map<string, number>();
-  readonly #names = new Set<string>();
 
-  constructor(architecture: Architecture, direct: boolean) {
+  constructor(architecture: Architecture) {
     this.#architecture = architecture;
-    this.#direct = direct;
   }
 
-  /** Bytes of each prepared file. */
-  get preparedFiles(): ReadonlyMap<string, number> {
-    return this.#fileEnds;
+  get weights(): PlannedWeight[] {
+    return [...this.#weights.values()];
   }
 
-  stored(group: string, blob: WeightBlob, tensor: string, type: PlannedWeight['type'], shape?: number[]): string {
+  /** Returns the name of the initializer, as the others do. */
+  stored(group: string, blob: WeightBlob, tensor: string, type: PlannedWeight['type'], shape: number[]): string {
     const ref = requireTensor(blob, tensor);
-    return this.#add(group, `${group}.${tensor}`, type, shape ?? ref.shape, { kind: 'stored', cid: blob.cid, ref });
+    const values = ref.dtype === 'u8' ? ref.length : ref.length / bytesPerStored[ref.dtype];
+    const expected = shape.reduce((product, size) => product * size, 1);
+    if (values !== expected || (ref.dtype === 'u8') !== (type === 'u8')) {
+      throw new VesselError('bad_checkpoint', `Tensor "${tensor}" of blob ${blob.cid} holds ${values} ${ref.dtype}, not [${shape}] ${type}.`);
+    }
+    return this.#add(group, `${group}.${tensor}`, type, shape, { kind: 'stored', cid: blob.cid, ref });
   }
 
   dequantized(
     group: string,
     blob: WeightBlob,
-    tensor: string,
+    linear: string,
     type: PlannedWeight['type'],
     size: LinearSize,
     layout: 'columns' | 'rows',
   ): string {
-    const ref = requireTensor(blob, `${tensor}.weight`);
-    const scales = requireTensor(blob, `${tensor}.scales`);
+    const ref = requireTensor(blob, `${linear}.weight`);
+    const scales = requireTensor(blob, `${linear}.scales`);
     const shape = layout === 'columns' ? [size.in, size.out] : [size.out, size.in];
-    const bits = packedBits(ref, size);
-    const source: WeightSource = { kind: 'dequantized', cid: blob.cid, ref, scales, bits, ...size, layout };
-    return this.#add(group, `${group}.${tensor}.weight`, type, shape, source);
+    const source: WeightSource = { kind: 'dequantized', cid: blob.cid, ref, scales, bits: packedBits(ref, size), size, layout };
+    return this.#add(group, `${group}.${linear}.weight`, type, shape, source);
   }
 
   rotary(index: number, positions: number, part: 'cos' | 'sin', type: PlannedWeight['type']): string {
@@ -86,34 +81,20 @@ export class WeightPlan {
     return this.#add('rotary', `rotary.${index}.${part}`, type, shape, { kind: 'rotary', index, positions, part });
   }
 
-  #add(group: string, name: string, type: PlannedWeight['type'], shape: number[], source: WeightSource): string {
-    // Tied weights and shared rotary caches are asked for more than once; another shape over the same bytes is another tensor.
-    const unique = this.#names.has(name) && this.#shapeDiffers(name, shape) ? `${name}.${shape.length}d` : name;
-    if (this.#names.has(unique)) return unique;
-    this.#names.add(unique);
+  /** A weight asked for twice (tied embedding, shared rotary cache) is one; the same bytes in another shape are another. */
+  #add(file: string, wanted: string, type: PlannedWeight['type'], shape: number[], source: WeightSource): string {
+    const known = this.#weights.get(wanted);
+    const name = known && known.shape.join() !== shape.join() ? `${wanted}.${shape.length}d` : wanted;
+    if (this.#weights.has(name)) return name;
     const length = shape.reduce((product, size) => product * size, 1) * bytesPerValue[type];
-    const direct = this.#direct && source.kind === 'stored' && source.ref.dtype === type && source.ref.length === length;
-    if (direct) {
-      this.weights.push({ name: unique, type, shape, file: source.cid, direct, offset: source.ref.offset, length, source });
-      return unique;
-    }
-    const file = `prepared.${group}`;
     const offset = Math.ceil((this.#fileEnds.get(file) ?? 0) / alignment) * alignment;
     this.#fileEnds.set(file, offset + length);
-    this.weights.push({ name: unique, type, shape, file, direct, offset, length, source });
-    return unique;
-  }
-
-  #shapeDiffers(name: string, shape: number[]): boolean {
-    const known = this.weights.find((weight) => weight.name === name);
-    return known !== undefined && known.shape.join() !== shape.join();
+    this.#weights.set(name, { name, type, shape, file, offset, length, source });
+    return name;
   }
 }
 
-export interface LinearSize {
-  in: number;
-  out: number;
-}
+const bytesPerStored = { f32: 4, f16: 2, bf16: 2 } as const;
 
 export function requireTensor(blob: WeightBlob, name: string): TensorRef {
   const ref = blob.tensors[name];

@@ -17,6 +17,7 @@ export const imageClassification: ServiceType<ImageSettings, ImageOrder, ImageRe
   order: imageOrderSchema,
   result: imageResultSchema,
   maxInputBytes: limits.maxServiceBytes,
+  unit: 'image',
   streaming: false,
   checkGraph(graph, settings) {
     planImageGraph(graph, settings);

@@ -20,6 +20,7 @@ export const voiceActivity: ServiceType<VoiceSettings, VoiceOrder, VoiceResult> 
   result: voiceResultSchema,
   /** A minute of 16-bit samples at 16 kHz: one order keeps a provider's queue for about a second, not longer. */
   maxInputBytes: 2 * 1024 * 1024,
+  unit: 'audio-ms',
   streaming: true,
   checkGraph(graph, settings) {
     planVoiceGraph(graph, settings);
