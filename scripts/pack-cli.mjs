@@ -52,7 +52,7 @@ const metafile = await bundle({
 });
 writeFileSync(join(packagesFolder, 'cli-metafile.json'), JSON.stringify(metafile));
 
-for (const path of ['bin', 'dist/web', 'public/models/vessel-tiny']) {
+for (const path of ['bin', 'dist/web', 'public/models']) {
   cpSync(join(root, path), join(folder, path), { recursive: true });
 }
 cpSync(join(root, 'scripts/pack/cli-readme.md'), join(folder, 'README.md'));

@@ -211,18 +211,19 @@ export class PeerNode {
    */
   async #dial(peer: string): Promise<Connection> {
     const address = multiaddr(`${this.#relayAddress}/p2p-circuit/webrtc/p2p/${peer}`);
-    const over = new AbortController();
+    let stopListening = () => {};
     const theirs = new Promise<Connection>((resolve) => {
       const onOpen = () => {
         const connection = this.#direct(peer);
         if (connection) resolve(connection);
       };
       this.#libp2p.addEventListener('connection:open', onOpen);
-      over.signal.addEventListener('abort', () => this.#libp2p.removeEventListener('connection:open', onOpen), { once: true });
+      stopListening = () => this.#libp2p.removeEventListener('connection:open', onOpen);
     });
     try {
       for (let attempt = 1; ; attempt++) {
-        const ours = this.#libp2p.dial(address, { signal: AbortSignal.any([over.signal, AbortSignal.timeout(dialDeadlineMs)]) });
+        // A dial that lost the race is left to its deadline: aborting it could close the connection that won.
+        const ours = this.#libp2p.dial(address, { signal: AbortSignal.timeout(dialDeadlineMs) });
         ours.catch(() => undefined);
         try {
           return await Promise.race([ours, theirs]);
@@ -235,7 +236,7 @@ export class PeerNode {
         }
       }
     } finally {
-      over.abort();
+      stopListening();
     }
   }
 
