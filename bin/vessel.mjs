@@ -37,6 +37,8 @@ async function runHere() {
   }
   const { main } = await import(pathToFileURL(isRepository ? source : join(root, 'dist/vessel.mjs')).href).catch(explainImport);
   process.exitCode = await main(process.argv.slice(2));
+  // All is closed and nothing is left to do; a native WebRTC connection that was given up midway would still keep us alive.
+  setTimeout(() => process.exit(), 1000).unref();
 }
 
 function explainImport(error) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { decodeFrame, type HiddenFrame, type TokenFrame } from '../shared/protocol/frame.ts';
 import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import { limits } from '../shared/protocol/limits.ts';
@@ -52,18 +52,23 @@ const hiddenRefusals: [rule: string, why: string, change: Partial<HiddenFrame>, 
   ['FR15', 'with infinity in it', { payload: floats(new Array(48).fill(Number.POSITIVE_INFINITY)) }, 'bad_output'],
   ['FR15', 'of nothing but zeros', { payload: floats(new Array(48).fill(0)) }, 'bad_output'],
 ];
-for (const [rule, why, change, code] of hiddenRefusals) {
-  test(`[${rule}] [FR16] a frame ${why} is refused with ${code}, and the right one is still taken`, async () => {
-    const { place, open } = await middleHop();
-    assert.deepEqual(place.hop.core.frame(before, promptFrame(open, change)), { session: change.session ?? open.session, code });
-    await place.wires.settle();
-    assert.equal(place.hop.core.status().sessions, 1);
-    assert.equal(place.hop.runtimes[0]!.steps, 0);
-    assert.equal(place.hop.core.frame(before, promptFrame(open)), null);
-    await place.wires.settle();
-    assert.equal(place.wires.frames.length, 1);
-  });
-}
+describe('[FR6] [FR8] [FR9] [FR10] [FR13] [FR14] [FR15] hidden frames that do not continue the session are refused', () => {
+  for (const [rule, why, change, code] of hiddenRefusals) {
+    test(`[${rule}] [FR16] a frame ${why} is refused with ${code}, and the right one is still taken`, async () => {
+      const { place, open } = await middleHop();
+      assert.deepEqual(place.hop.core.frame(before, promptFrame(open, change)), {
+        session: change.session ?? open.session,
+        code,
+      });
+      await place.wires.settle();
+      assert.equal(place.hop.core.status().sessions, 1);
+      assert.equal(place.hop.runtimes[0]!.steps, 0);
+      assert.equal(place.hop.core.frame(before, promptFrame(open)), null);
+      await place.wires.settle();
+      assert.equal(place.wires.frames.length, 1);
+    });
+  }
+});
 
 test('[FR9] a frame that comes twice is refused the second time', async () => {
   const { place, open } = await middleHop();
@@ -98,15 +103,17 @@ const tokenRefusals: [rule: string, why: string, change: Partial<TokenFrame>, co
   ['FR10', 'whose hash does not follow from it', { after: new Uint8Array(8).fill(3) }, 'wrong_history'],
   ['FR14', 'beyond the vocabulary', { token: 64 }, 'bad_message'],
 ];
-for (const [rule, why, change, code] of tokenRefusals) {
-  test(`[${rule}] a token ${why} is refused with ${code}, and the right one is still taken`, async () => {
-    const { place, open } = await firstHop();
-    assert.deepEqual(place.hop.core.frame(after, tokenFrame(open, change)), { session: open.session, code });
-    assert.equal(place.hop.core.frame(after, tokenFrame(open)), null);
-    await place.wires.settle();
-    assert.equal(place.wires.frames.length, 2);
-  });
-}
+describe('[FR8] [FR9] [FR10] [FR14] tokens that do not continue the session are refused', () => {
+  for (const [rule, why, change, code] of tokenRefusals) {
+    test(`[${rule}] a token ${why} is refused with ${code}, and the right one is still taken`, async () => {
+      const { place, open } = await firstHop();
+      assert.deepEqual(place.hop.core.frame(after, tokenFrame(open, change)), { session: open.session, code });
+      assert.equal(place.hop.core.frame(after, tokenFrame(open)), null);
+      await place.wires.settle();
+      assert.equal(place.wires.frames.length, 2);
+    });
+  }
+});
 
 test('[FR9] a token before the prompt has gone in is refused, started or not', async () => {
   const place = await hopUnderTest(0, 3);

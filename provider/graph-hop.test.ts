@@ -126,7 +126,7 @@ test('[PV2] [LE1] [OR7] [OR8] service-open keeps the rules of open', async () =>
   await wires.settle();
   open(twice);
   await wires.settle();
-  assert.deepEqual(asker.story, ['version_mismatch', 'no_lease', 'model_not_found', 'opened', 'bad_message']);
+  assert.deepEqual(asker.story, ['version_mismatch', 'no_lease', 'provider_lost', 'opened', 'bad_message']);
 });
 
 test('[OR15] [LE5] [LE6] service sessions end with their stream, by silence and by release', async () => {

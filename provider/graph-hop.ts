@@ -64,7 +64,7 @@ export class GraphHop {
   open(order: number, asker: string, message: Extract<AskerMessage, { type: 'service-open' }>): void {
     const held = this.#shelf.readyModel(message.model);
     if (held?.kind === 'language') throw new VesselError('bad_request', languageHint);
-    if (!held) throw new VesselError('model_not_found', 'This provider does not hold that graph.');
+    if (!held) throw new VesselError('provider_lost', 'This provider does not hold that graph any more.');
     const session = held.service.openSession();
     const touchedMs = this.#clock.now();
     this.#open.set(message.session, { id: message.session, order, asker, held, session, touchedMs, computeMs: 0 });

@@ -1,8 +1,8 @@
 /**
  * The work of a hop: prompt in, hidden states on, token back. Frames are checked against the session when they arrive
- * (SPEC FR3–FR7), computed in order on the device's queue, and handed to the next hop.
+ * (SPEC FR7–FR16), computed in order on the device's queue, and handed to the next hop.
  */
-import { decodeF16, encodeF16 } from '../shared/models/float16.ts';
+import { decodeF16 } from '../shared/models/float16.ts';
 import { equalBytes } from '../shared/protocol/bytes.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
@@ -118,7 +118,8 @@ export class LanguageHop {
         return;
       }
       const { hidden } = session.shard.manifest.architecture;
-      const dtype = session.shard.runtime.arithmetic;
+      // The residual stream is f32 whatever the arithmetic is (design M3), so nothing is lost between hops.
+      const dtype = 'f32';
       const bytes = encodeFrame({
         kind: 'hidden',
         session: session.id,
@@ -130,7 +131,7 @@ export class LanguageHop {
         count: result.values.length / hidden,
         width: hidden,
         endOfPrompt: role === 'end-of-prompt',
-        payload: hiddenPayload(result.values, dtype),
+        payload: new Uint8Array(result.values.buffer, result.values.byteOffset, result.values.byteLength),
       });
       if (role === 'token') {
         session.decodeBytes += bytes.byteLength;
@@ -220,12 +221,4 @@ function hiddenValues(frame: HiddenFrame): Float32Array {
   const values = new Float32Array(bytes.byteLength / 2);
   decodeF16(new Uint16Array(bytes.buffer), values);
   return values;
-}
-
-/** f16 arithmetic makes f16 rows, so sending them as such loses nothing. */
-function hiddenPayload(values: Float32Array, dtype: 'f32' | 'f16'): Uint8Array {
-  if (dtype === 'f32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  const halves = new Uint16Array(values.length);
-  encodeF16(values, halves);
-  return new Uint8Array(halves.buffer);
 }

@@ -12,11 +12,17 @@ export interface ProviderAgentOptions {
   send: (message: PresenceClientMessage) => void;
   /** Measured round trips to other providers; null for pairs that could not connect. */
   links: () => [string, number | null][];
+  /** Makes sure of a link before it is needed; failing is no harm. */
+  connect: (peer: string) => Promise<void>;
 }
+
+const linkRetryMs = 500;
+const longestLinkRetryMs = 30_000;
 
 export class ProviderAgent {
   readonly #options: ProviderAgentOptions;
   #cancel = () => {};
+  #neighbours = new Set<string>();
   /** What the last change told. */
   #phases = '';
   #state: 'sharing' | 'paused' | 'leaving' = 'sharing';
@@ -47,10 +53,27 @@ export class ProviderAgent {
       case 'release':
         provider.release(message.session);
         return;
+      case 'link':
+        this.#neighbours = new Set(message.peers);
+        for (const peer of message.peers) this.#link(peer, linkRetryMs);
+        return;
       default:
         // The rest is for askers and pages.
         return;
     }
+  }
+
+  /** A neighbour that cannot be reached is tried again while the relay wants the link: tabs are busiest when they have just come. */
+  #link(peer: string, retryMs: number): void {
+    this.#options
+      .connect(peer)
+      .catch(() => {
+        this.#options.clock.after(retryMs, () => {
+          if (this.#neighbours.has(peer) && this.#state !== 'leaving')
+            this.#link(peer, Math.min(2 * retryMs, longestLinkRetryMs));
+        });
+      })
+      .finally(() => this.heartbeat());
   }
 
   /** Paused: sessions end, no new ones come, the relay looks for another holder. */

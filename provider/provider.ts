@@ -48,7 +48,8 @@ export interface ProviderStatus {
 interface Opening {
   order: number;
   asker: string;
-  cancelled: boolean;
+  /** Why it must not go on; null as long as it may. */
+  ended: VesselError | null;
 }
 
 export class Provider {
@@ -125,7 +126,7 @@ export class Provider {
   release(session: string): void {
     this.#leases.drop(session);
     const opening = this.#opening.get(session);
-    if (opening) opening.cancelled = true;
+    if (opening) opening.ended = new VesselError('cancelled');
     this.#end(session);
     this.#graphs.close(session);
   }
@@ -145,7 +146,7 @@ export class Provider {
 
   /** The asker's stream is gone: so are its sessions. */
   orderClosed(order: number): void {
-    for (const entry of this.#opening.values()) if (entry.order === order) entry.cancelled = true;
+    for (const entry of this.#opening.values()) if (entry.order === order) entry.ended = new VesselError('cancelled');
     for (const session of [...this.#sessions.values()]) if (session.order === order) this.#end(session.id);
     this.#graphs.closeOrder(order);
   }
@@ -169,7 +170,9 @@ export class Provider {
   frameRefused(peer: string, refusal: FrameRefusal): void {
     const session = this.#sessions.get(refusal.session);
     if (!session || session.downstream !== peer) return;
-    this.#fail(session, new VesselError(refusal.code, `The next hop refused a frame: ${refusal.code}.`));
+    // The next hop has freed the session; why, it tells the asker itself.
+    const code = refusal.code === 'unknown_session' ? 'provider_lost' : refusal.code;
+    this.#fail(session, new VesselError(code, `The next hop refused a frame: ${refusal.code}.`));
   }
 
   /** A link broke: sessions that need it end with `provider_lost`. */
@@ -206,7 +209,7 @@ export class Provider {
 
   /** Ends every session and frees every shard. */
   async stop(): Promise<void> {
-    for (const opening of this.#opening.values()) opening.cancelled = true;
+    for (const opening of this.#opening.values()) opening.ended = new VesselError('provider_lost', 'The provider stopped.');
     for (const session of [...this.#sessions.values()])
       this.#fail(session, new VesselError('provider_lost', 'The provider stopped.'));
     this.#graphs.closeAll();
@@ -227,7 +230,7 @@ export class Provider {
         const opening = this.#opening.get(message.session);
         if (opening?.order === order) {
           // The `open` itself answers, with `cancelled`.
-          opening.cancelled = true;
+          opening.ended = new VesselError('cancelled');
           return;
         }
         if (this.#graphs.owns(order, message.session)) return this.#graphs.closeAnswered(order, message.session);
@@ -240,7 +243,7 @@ export class Provider {
       case 'service-open':
         return this.#whileOpening(order, peer, message, async (opening) => {
           await this.#leases.take(message.session, (lease) => lease.asker === peer && lease.model === message.model);
-          if (opening.cancelled) throw new VesselError('cancelled');
+          if (opening.ended) throw opening.ended;
           this.#graphs.open(order, peer, message);
         });
       case 'service-run':
@@ -266,14 +269,14 @@ export class Provider {
       const downstream = route[(index + 1) % route.length]!;
       if (downstream !== this.#links.self) await this.#links.connect(downstream);
       // From here to the end nothing waits: what is checked still holds when the KV is taken.
-      if (opening.cancelled) throw new VesselError('cancelled');
+      if (opening.ended) throw opening.ended;
       this.#begin(order, peer, open);
     });
   }
 
   #begin(order: number, asker: string, open: OpenMessage): void {
     const shard = this.#shelf.ready(open);
-    if (shard?.kind !== 'language') throw new VesselError('model_not_found', 'This provider does not hold that shard.');
+    if (shard?.kind !== 'language') throw new VesselError('provider_lost', 'This provider does not hold that shard any more.');
     const { vocab, context } = shard.manifest.architecture;
     if (open.capacity > context) throw new VesselError('context_exceeded');
     const promptIds = open.first?.promptIds ?? open.last?.promptIds;
@@ -309,7 +312,7 @@ export class Provider {
       throw new VesselError('bad_message', 'The session is open already.');
     }
     this.#requireRoom(asker);
-    const opening = { order, asker, cancelled: false };
+    const opening: Opening = { order, asker, ended: null };
     this.#opening.set(session, opening);
     try {
       await work(opening);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import type { OpenMessage } from '../shared/protocol/order-messages.ts';
@@ -59,15 +59,17 @@ const refusedOpens: [rule: string, why: string, open: OpenMessage, code: string]
   ['OR5', 'beyond the context of the model', whole({ capacity: 257 }), 'context_exceeded'],
   ['OR6', 'with a prompt id beyond the vocabulary', whole({ first: { promptIds: [64] } }), 'bad_request'],
   ['OR6', 'with a bias beyond the vocabulary', whole({ last: lastWith({ logitBias: [[64, 1]] }) }), 'bad_request'],
-  ['OR7', 'for layers this provider does not hold', openMessage(0, 6, { to: 5 }), 'model_not_found'],
+  ['OR7', 'for layers this provider does not hold', openMessage(0, 6, { to: 5 }), 'provider_lost'],
 ];
-for (const [rule, why, open, code] of refusedOpens) {
-  test(`[${rule}] an open ${why} is refused with ${code}`, async () => {
-    const place = await hopUnderTest(0, 6);
-    assert.equal(await answerTo(place, open), code);
-    assertFree(place);
-  });
-}
+describe('[PV2] [OR3] [OR4] [OR5] [OR6] [OR7] opens that cannot be are refused', () => {
+  for (const [rule, why, open, code] of refusedOpens) {
+    test(`[${rule}] an open ${why} is refused with ${code}`, async () => {
+      const place = await hopUnderTest(0, 6);
+      assert.equal(await answerTo(place, open), code);
+      assertFree(place);
+    });
+  }
+});
 
 function withoutFirst(): OpenMessage {
   const { first: _, ...rest } = whole();
@@ -384,7 +386,7 @@ test('[OR22] a provider that stops tells its askers and frees everything', async
   await place.wires.until(stopping);
   place.hop.core.lease(leaseFor(early));
   await place.wires.wait(limits.leaseWaitMs);
-  assert.deepEqual(place.asker.story, ['opened', 'provider_lost', 'cancelled']);
+  assert.deepEqual(place.asker.story, ['opened', 'provider_lost', 'provider_lost']);
   assertFree(place);
   assert.deepEqual(place.hop.core.status().shards, []);
   assert.equal(place.wires.time.waiting, 0);

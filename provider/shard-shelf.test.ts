@@ -6,7 +6,7 @@ import { hopUnderTest, opened, openMessage, say, testModel } from '../testing/ho
 const ref = (from: number, to: number) => ({ model: testModel.id, from, to });
 const missing = { model: `b${'z'.repeat(58)}`, from: 0, to: 1 };
 
-test('[LO1] a new assignment lets an idle shard go at once and loads the next', async () => {
+test('[MO6] a new assignment lets an idle shard go at once and loads the next', async () => {
   const { hop, wires } = await hopUnderTest(0, 6);
   hop.core.assign([ref(0, 2)]);
   await wires.settle();
@@ -14,7 +14,7 @@ test('[LO1] a new assignment lets an idle shard go at once and loads the next', 
   assert.equal(hop.runtimes.length, 2);
 });
 
-test('[LO2] a shard with sessions on it takes no new ones and goes when they have ended', async () => {
+test('[MO7] a shard with sessions on it takes no new ones and goes when they have ended', async () => {
   const place = await hopUnderTest(0, 6);
   const { hop, wires, asker } = place;
   const open = await opened(place, openMessage(0, 6));
@@ -22,7 +22,7 @@ test('[LO2] a shard with sessions on it takes no new ones and goes when they hav
   await wires.settle();
   assert.deepEqual(hop.core.status().shards, []);
   await opened(place, openMessage(0, 6));
-  assert.equal(asker.story.at(-1), 'model_not_found');
+  assert.equal(asker.story.at(-1), 'provider_lost');
   await say(place, { type: 'start', session: open.session }, { type: 'close', session: open.session });
   assert.ok(asker.story.includes('done'));
   assert.deepEqual(
@@ -31,7 +31,7 @@ test('[LO2] a shard with sessions on it takes no new ones and goes when they hav
   );
 });
 
-test('[LO2] a session that does not end in time goes with its shard', async () => {
+test('[MO7] a session that does not end in time goes with its shard', async () => {
   const place = await hopUnderTest(0, 6);
   await opened(place, openMessage(0, 6));
   place.hop.core.assign([ref(0, 2)]);
@@ -44,7 +44,7 @@ test('[LO2] a session that does not end in time goes with its shard', async () =
   assert.equal(place.wires.time.waiting, 0);
 });
 
-test('[LO2] a shard that is wanted again while it drains stays', async () => {
+test('[MO7] a shard that is wanted again while it drains stays', async () => {
   const place = await hopUnderTest(0, 6);
   await opened(place, openMessage(0, 6));
   place.hop.core.assign([]);
@@ -54,7 +54,7 @@ test('[LO2] a shard that is wanted again while it drains stays', async () => {
   assert.equal(place.hop.core.status().sessions, 1);
 });
 
-test('[LO3] a load that fails is tried again, later each time, until it succeeds', async () => {
+test('[MO8] a load that fails is tried again, later each time, until it succeeds', async () => {
   let tries = 0;
   const load = async () => {
     if (++tries < 4) throw new VesselError('bad_blob');
@@ -64,7 +64,7 @@ test('[LO3] a load that fails is tried again, later each time, until it succeeds
   assert.equal(hop.core.status().failure?.code, 'bad_blob');
   assert.equal(hop.core.status().shards[0]?.phase, 'failed');
   const after: number[] = [];
-  for (const ms of [1750, 500, 3750, 500, 7750, 500]) {
+  for (const ms of [1750, 500, 3500, 500, 7500, 500]) {
     await wires.wait(ms);
     after.push(tries);
   }
@@ -74,7 +74,7 @@ test('[LO3] a load that fails is tried again, later each time, until it succeeds
   assert.equal(wires.time.waiting, 0);
 });
 
-test('[LO3] a load that fails does not keep others from loading', async () => {
+test('[MO8] a load that fails does not keep others from loading', async () => {
   const { hop, wires } = await hopUnderTest(0, 6);
   hop.core.assign([missing, ref(0, 3)]);
   await wires.settle();
@@ -90,7 +90,7 @@ test('[LO3] a load that fails does not keep others from loading', async () => {
   assert.equal(wires.time.waiting, 0);
 });
 
-test('[LO1] an assignment that changes during a load ends that load', async () => {
+test('[MO6] an assignment that changes during a load ends that load', async () => {
   const aborted: boolean[] = [];
   const load = (shard: { to: number }, signal: AbortSignal) =>
     shard.to === 6

@@ -18,8 +18,9 @@ import type {
 } from '../shared/protocol/presence-messages.ts';
 import { type AllocationPolicy, allocate } from './matching/allocate.ts';
 import { Leases } from './matching/leases.ts';
+import { matchingLimits } from './matching/matching-limits.ts';
 import { planRoute } from './matching/plan-route.ts';
-import type { HeldShard } from './matching/provider.ts';
+import type { HeldShard, Provider } from './matching/provider.ts';
 import { Registry } from './matching/registry.ts';
 import { WaitingLine } from './matching/waiting-line.ts';
 import type { ServedModel, ServedModels } from './models/served-models.ts';
@@ -41,6 +42,8 @@ interface ProviderExtra {
   shards: ShardState[];
   /** What the last `assign` said. */
   assigned: string;
+  /** What the last `link` said. */
+  linked: string;
   graphs: Set<string>;
   /** Graphs that could not be loaded here, and until when they are not tried again. */
   failedGraphs: Map<string, number>;
@@ -102,6 +105,7 @@ export class Coordinator {
       capability,
       shards: [],
       assigned: '',
+      linked: '',
       graphs: new Set(),
       failedGraphs: new Map(),
       failedUntilMs: 0,
@@ -207,7 +211,20 @@ export class Coordinator {
     if (model.manifest.kind === 'graph') return this.#graphHolders(id).length > 0;
     const { layers } = model.manifest.architecture;
     const providers = this.#registry.all().map((provider) => ({ ...provider, slots: { total: 1, used: 0 } }));
-    return planRoute({ model: id, layers, providers, tokens: { prompt: 1, max: 1 } }) !== null;
+    return (
+      planRoute({ model: id, layers, providers, tokens: { prompt: 1, max: 1 }, circuitRttMs: matchingLimits.circuitRttMs }) !==
+      null
+    );
+  }
+
+  /** Whether some complete route has links that have been measured, all the way round. */
+  isLinked(id: string): boolean {
+    const holders = this.#registry.all().filter(({ shard }) => shard?.model === id && shard.phase === 'ready');
+    const whole = holders.filter(({ shard }) => this.#after(id, shard!.to).length > 0);
+    return (
+      whole.length > 0 &&
+      whole.every((from) => this.#after(id, from.shard!.to).some((to) => to.id === from.id || from.rttMsToPeers.has(to.peerId)))
+    );
   }
 
   /** Models came or went. */
@@ -299,6 +316,8 @@ export class Coordinator {
       layers,
       providers,
       exclude: avoid,
+      // A pair that failed once may connect now; it is the last choice, not a forbidden one.
+      circuitRttMs: matchingLimits.circuitRttMs,
       tokens: { prompt: Math.ceil(tokens / 2), max: Math.ceil(tokens / 2) },
     });
     return route?.hops.map(({ providerId, from, to }) => ({ id: providerId, from, to })) ?? null;
@@ -339,7 +358,10 @@ export class Coordinator {
       this.#registry.assign(providerId, range);
     }
     this.#allocateGraphs(models);
-    for (const [id, extra] of this.#extras) this.#tell(id, extra);
+    for (const [id, extra] of this.#extras) {
+      this.#tell(id, extra);
+      this.#introduce(id, extra);
+    }
   }
 
   /** Whole graphs are small: each goes to the providers with the fewest of them, where memory is left. */
@@ -380,6 +402,27 @@ export class Coordinator {
     }
     for (const graph of this.#extras.get(id)?.graphs ?? []) spare -= this.#options.models.get(graph)?.bytes ?? 0;
     return spare;
+  }
+
+  /** Ready holders of the layers that follow `boundary`; after the last layer the token goes back to the first. */
+  #after(model: string, boundary: number): Provider[] {
+    const manifest = this.#options.models.get(model)?.manifest;
+    const next = manifest?.kind === 'language' && boundary === manifest.architecture.layers ? 0 : boundary;
+    return this.#registry.all().filter(({ shard }) => shard?.model === model && shard.phase === 'ready' && shard.from === next);
+  }
+
+  /** Neighbours dial each other before anyone asks, so that the first token does not wait for it and bad pairs are known. */
+  #introduce(id: string, extra: ProviderExtra): void {
+    const provider = this.#registry.get(id);
+    if (provider?.shard?.phase !== 'ready') return;
+    const peers = this.#after(provider.shard.model, provider.shard.to)
+      .map(({ peerId }) => peerId)
+      .filter((peer) => peer !== provider.peerId)
+      .slice(0, limits.maxNeighbours);
+    const text = peers.join();
+    if (text === '' || text === extra.linked) return;
+    extra.linked = text;
+    extra.send({ type: 'link', peers });
   }
 
   #tell(id: string, extra: ProviderExtra): void {

@@ -64,6 +64,8 @@ class AskedSession {
   #tokens = 0;
   #prefilled = 0;
   #failure: VesselError | null = null;
+  /** The answer is complete; what comes late sets no watch any more. */
+  #isDone = false;
   #isOver = false;
   #relayMessagesBefore = 0;
 
@@ -189,12 +191,12 @@ class AskedSession {
         return;
       case 'progress':
         // Only real progress is a sign of life.
-        if (peer !== this.#route.hops[0]!.provider || message.position <= this.#prefilled) return;
+        if (this.#isDone || peer !== this.#route.hops[0]!.provider || message.position <= this.#prefilled) return;
         this.#prefilled = message.position;
         this.#deadline.again();
         return;
       case 'token':
-        if (peer !== this.#route.hops.at(-1)!.provider) return;
+        if (this.#isDone || peer !== this.#route.hops.at(-1)!.provider) return;
         if (message.index !== this.#tokens || message.index >= this.#request.maxTokens) {
           this.fail(new VesselError('bad_message', 'The last hop miscounted its tokens.'));
           return;
@@ -211,6 +213,7 @@ class AskedSession {
         return;
       case 'done':
         if (peer !== this.#route.hops.at(-1)!.provider) return;
+        this.#isDone = true;
         this.#deadline.clear();
         this.#events.push({ type: 'done', reason: message.reason });
         return;

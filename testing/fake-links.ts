@@ -28,7 +28,7 @@ const maxRounds = 200_000;
 
 /** A peer id that reads as one: base58, 52 characters. */
 export function peerName(name: string): string {
-  return `12D3KooW${name.replace(/[^1-9A-HJ-NP-Za-km-z]/g, 'x')}`.padEnd(52, '1');
+  return `12D3KooW${name.replaceAll('0', 'o').replace(/[^1-9A-HJ-NP-Za-km-z]/g, 'x')}`.padEnd(52, 'z');
 }
 
 let sessions = 0;
@@ -40,7 +40,9 @@ export class FakeWires {
   readonly time = new ManualTime();
   readonly clock: Clock = { now: this.time.clock, after: this.time.after };
   readonly providers = new Map<string, FakeProvider>();
-  /** Called whenever time has passed. */
+  /** Longest time that one delivery takes in `until`; 0: time stands still while anything is under way. */
+  deliveryMs = 0;
+  /** Called about four times a second. */
   readonly onTick: (() => void)[] = [];
   /** Frames that left a provider: sender, receiver, bytes. */
   readonly frames: { from: string; to: string; bytes: Uint8Array<ArrayBuffer> }[] = [];
@@ -48,6 +50,7 @@ export class FakeWires {
   readonly #uniform: () => number;
   readonly #orders = new Map<number, FakeOrder>();
   #nextOrder = 1;
+  #tickedMs = this.time.nowMs;
 
   constructor(seed = 1) {
     this.#uniform = randomNumbers(seed).uniform;
@@ -84,6 +87,7 @@ export class FakeWires {
     for (let round = 0; !isSettled; round++) {
       if (round > maxRounds) throw new Error('What the test waits for never happens.');
       if (!this.#deliverOne()) this.pass(idleStepMs);
+      else if (this.deliveryMs > 0) this.#pass(this.deliveryMs * this.#uniform());
       await turn();
     }
     return promise;
@@ -99,7 +103,13 @@ export class FakeWires {
 
   pass(ms: number): void {
     this.time.advance(ms);
+    this.#tickedMs = this.time.nowMs;
     for (const tick of [...this.onTick]) tick();
+  }
+
+  #pass(ms: number): void {
+    if (this.time.nowMs + ms - this.#tickedMs >= idleStepMs) this.pass(ms);
+    else this.time.advance(ms);
   }
 
   /** A provider core with fake runtimes for the models given. */

@@ -21,7 +21,12 @@ test('the fake gives the same ids however its layers are cut, and other ids for 
     return chain.open(32).greedy(prompt, 12, 4);
   };
   const whole = await answer([0, 4], [9, 8, 7, 6, 5]);
-  for (const cuts of [[0, 2, 4], [0, 1, 3, 4], [0, 1, 2, 3, 4]]) assert.deepEqual(await answer(cuts, [9, 8, 7, 6, 5]), whole);
+  for (const cuts of [
+    [0, 2, 4],
+    [0, 1, 3, 4],
+    [0, 1, 2, 3, 4],
+  ])
+    assert.deepEqual(await answer(cuts, [9, 8, 7, 6, 5]), whole);
   assert.notDeepEqual(await answer([0, 4], [9, 8, 7, 6, 4]), whole);
   assert.notDeepEqual(await answer([0, 4], [1, 8, 7, 6, 5]), whole);
   assert.ok(new Set(whole).size > 4, `the answer varies: ${whole}`);

@@ -93,7 +93,8 @@ export class FakeRuntime implements ShardRuntime {
     }
     const { layers, hidden, vocab } = this.shard.manifest.architecture;
     const { from, to } = this.shard;
-    if ((input.kind === 'tokens') !== (from === 0)) throw new VesselError('bad_request', `Layers from ${from} on do not take ${input.kind}.`);
+    if ((input.kind === 'tokens') !== (from === 0))
+      throw new VesselError('bad_request', `Layers from ${from} on do not take ${input.kind}.`);
     const count = input.kind === 'tokens' ? input.ids.length : input.values.length / hidden;
     if (!Number.isInteger(count) || count < 1) throw new VesselError('bad_request', 'A step needs one or more whole positions.');
     if (input.kind === 'tokens' && input.ids.some((id) => id < 0 || id >= vocab)) {
@@ -101,12 +102,14 @@ export class FakeRuntime implements ShardRuntime {
     }
     const before = cache.length;
     if (before + count > cache.capacity) throw new VesselError('context_exceeded', `${count} more positions do not fit.`);
+    // Answers later even without work to wait for, as a real one does.
     await this.#options.onStep?.(count);
     if (!this.#caches.has(cache)) throw new VesselError('cancelled', 'The session was released during a step.');
 
     const rows = input.kind === 'tokens' ? embed(input.ids, hidden) : Float32Array.from(input.values);
     for (let layer = from; layer < to; layer++) {
-      for (let row = 0; row < count; row++) runLayer(layer, rows.subarray(row * hidden, (row + 1) * hidden), cache.states[layer - from]!);
+      for (let row = 0; row < count; row++)
+        runLayer(layer, rows.subarray(row * hidden, (row + 1) * hidden), cache.states[layer - from]!);
     }
     const isLast = to === layers;
     const values = isLast ? project(rows.subarray(rows.length - hidden), vocab) : rows;

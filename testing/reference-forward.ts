@@ -177,7 +177,10 @@ export class ReferenceSession {
   step(token: number, wantLogits = true): { logits: Float64Array | null; hidden: Float64Array[] } {
     const { hidden: width, embedScale } = this.#model;
     const table = this.#weight('model.embed_tokens.weight');
-    let stream: Float64Array = Float64Array.from(table.subarray(token * width, (token + 1) * width), (value) => value * embedScale);
+    let stream: Float64Array = Float64Array.from(
+      table.subarray(token * width, (token + 1) * width),
+      (value) => value * embedScale,
+    );
     const hidden: Float64Array[] = [];
     for (let layer = 0; layer < this.#model.layers.length; layer++) {
       stream = this.#layer(layer, stream);

@@ -137,6 +137,15 @@ export function shardRuntimeSuite(name: string, open: () => Promise<RuntimeUnder
       await assert.rejects(runtime.step(cache, tokens(1)), { code: 'unknown_session' });
     }));
 
+  test(`${name}: a cache released during a step ends that step as cancelled and no other`, () =>
+    withRuntime('first', async (runtime) => {
+      const [gone, kept] = [runtime.createCache(4), runtime.createCache(4)];
+      const steps = [runtime.step(gone, tokens(1, 2)), runtime.step(kept, tokens(1, 2))];
+      gone.release();
+      await assert.rejects(steps[0]!, { code: 'cancelled' });
+      assert.equal((await steps[1]!).kind, 'hidden');
+    }));
+
   test(`${name}: the canary passes on the first, the last and the whole shard`, async () => {
     for (const part of ['first', 'last', 'whole'] as const) {
       await withRuntime(part, async (runtime, subject) => {

@@ -2,6 +2,8 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import nodeDataChannel from 'node-datachannel';
 import { importModel } from '../../relay/models/import-model.ts';
 import { ModelStore } from '../../relay/models/model-store.ts';
 import { NodeProvider } from '../../relay/provide/node-provider.ts';
@@ -15,12 +17,12 @@ export interface NodeNetwork {
   close(): Promise<void>;
 }
 
-/** Two providers with four layers each. */
+/** Two providers with four layers each, ready to answer. */
 export async function startNodeNetwork(): Promise<NodeNetwork> {
   const folder = await mkdtemp(join(tmpdir(), 'vessel-network-'));
   await mkdir(join(folder, 'relay'));
   const store = await new ModelStore(join(folder, 'models')).open();
-  await importModel(
+  const model = await importModel(
     { source: modelFolder, name: 'vessel-tiny', dtype: 'f32', settings: {} },
     { store, hub: () => Promise.reject(new Error('no hub here')), downloads: join(folder, 'downloads') },
   );
@@ -41,11 +43,15 @@ export async function startNodeNetwork(): Promise<NodeNetwork> {
       }),
     ),
   );
+  while (!relay.coordinator.isReady(model.id)) await setTimeout(100);
   return {
     url: relay.url,
     async close() {
       for (const provider of providers) await provider.stop();
       await relay.close();
+      // A WebRTC connection that was given up while it was being made (two providers that dialled each other at once) keeps the
+      // process alive although it is closed.
+      nodeDataChannel.cleanup();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -53,6 +59,7 @@ export async function startNodeNetwork(): Promise<NodeNetwork> {
 
 export interface Question {
   prompt: string;
+  maxTokens: number;
   /** What greedy decoding answers, from the model's own reference. */
   answer: string;
 }
@@ -60,7 +67,8 @@ export interface Question {
 /** The first prompt of the model's reference, in the model's own chat form. */
 export async function referenceQuestion(): Promise<Question> {
   const { samples } = JSON.parse(await readFile(join(modelFolder, 'reference.json'), 'utf8')) as {
-    samples: { prompt: string; greedy_until_eos: string }[];
+    samples: { prompt: string; greedy_ids: number[]; greedy_text: string }[];
   };
-  return { prompt: samples[0]!.prompt, answer: samples[0]!.greedy_until_eos };
+  const { prompt, greedy_ids, greedy_text } = samples[0]!;
+  return { prompt, maxTokens: greedy_ids.length, answer: greedy_text };
 }

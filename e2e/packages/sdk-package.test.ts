@@ -48,11 +48,11 @@ test('plain Node asks, aborts, is refused with a code, and ends by itself', asyn
   await project.write(
     'ask.js',
     `import { connect, VesselError } from '@vessel/sdk';
-    const [relay, prompt] = process.argv.slice(2);
+    const [relay, prompt, maxTokens] = process.argv.slice(2);
     const vessel = await connect({ relay });
     let text = '';
     let route, done;
-    for await (const part of vessel.ask({ model: 'vessel-tiny', prompt, sampling: { temperature: 0 } })) {
+    for await (const part of vessel.ask({ model: 'vessel-tiny', prompt, maxTokens: +maxTokens, sampling: { temperature: 0 } })) {
       if (part.type === 'route') route = part;
       if (part.type === 'text') text += part.text;
       if (part.type === 'done') done = part;
@@ -70,10 +70,12 @@ test('plain Node asks, aborts, is refused with a code, and ends by itself', asyn
     console.log(JSON.stringify({ text, hops: route.hops.length, done, cancelled, unknown }));
     await vessel.close();`,
   );
-  const output = JSON.parse(await project.run(process.execPath, ['ask.js', network.url, question.prompt]));
+  const output = JSON.parse(
+    await project.run(process.execPath, ['ask.js', network.url, question.prompt, `${question.maxTokens}`]),
+  );
   assert.equal(output.text, question.answer);
   assert.equal(output.hops, 2);
-  assert.equal(output.done.reason, 'stop');
+  assert.equal(output.done.reason, 'length');
   assert.equal(output.done.stats.relayMessagesPerToken, 0);
   assert.equal(output.cancelled, 'cancelled');
   assert.equal(output.unknown, 'model_not_found');
@@ -104,20 +106,27 @@ test('types need no other package, in a page and in Node', async () => {
   const common = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2024' };
   const places = {
     page: { ...common, module: 'esnext', moduleResolution: 'bundler', lib: ['es2024', 'dom'], types: [] },
-    node: { ...common, module: 'nodenext', lib: ['es2024'], typeRoots: [join(repository, 'node_modules/@types')], types: ['node'] },
+    node: {
+      ...common,
+      module: 'nodenext',
+      lib: ['es2024'],
+      typeRoots: [join(repository, 'node_modules/@types')],
+      types: ['node'],
+    },
   };
   for (const [name, compilerOptions] of Object.entries(places)) {
     await project.write(`tsconfig.${name}.json`, JSON.stringify({ compilerOptions, files: ['typed.ts'] }));
-    await project.run(process.execPath, [
-      join(repository, 'node_modules/typescript/bin/tsc'),
-      '-p',
-      `tsconfig.${name}.json`,
-    ]);
+    await project.run(process.execPath, [join(repository, 'node_modules/typescript/bin/tsc'), '-p', `tsconfig.${name}.json`]);
   }
 });
 
-test('a page built by Vite asks the tabs itself, and goes on when it has left the relay', { skip: skipWithoutBrowser }, async () => {
-  await project.write('index.html', '<!doctype html><title>ask</title><p id="answer"></p><script type="module" src="/page.js"></script>');
+test('a page built by Vite asks the tabs itself, and goes on when it has left the relay', {
+  skip: skipWithoutBrowser,
+}, async () => {
+  await project.write(
+    'index.html',
+    '<!doctype html><title>ask</title><p id="answer"></p><script type="module" src="/page.js"></script>',
+  );
   await project.write(
     'page.js',
     `import { connect } from '@vessel/sdk';
@@ -130,7 +139,8 @@ test('a page built by Vite asks the tabs itself, and goes on when it has left th
       const vessel = await connect({ relay: search.get('relay') });
       let text = '';
       let isFirst = true;
-      for await (const part of vessel.ask({ model: 'vessel-tiny', prompt: search.get('prompt'), sampling: { temperature: 0 } })) {
+      const [prompt, maxTokens] = [search.get('prompt'), Number(search.get('maxTokens'))];
+      for await (const part of vessel.ask({ model: 'vessel-tiny', prompt, maxTokens, sampling: { temperature: 0 } })) {
         if (part.type !== 'text') continue;
         if (isFirst) await vessel.leaveRelay();
         isFirst = false;
@@ -146,7 +156,7 @@ test('a page built by Vite asks the tabs itself, and goes on when it has left th
   const page = await serveFolder(project.path('dist'));
   const browser = await launchBrowser();
   try {
-    const query = new URLSearchParams({ relay: network.url, prompt: question.prompt });
+    const query = new URLSearchParams({ relay: network.url, prompt: question.prompt, maxTokens: `${question.maxTokens}` });
     const tab = await browser.openTab(`${page.origin}/index.html?${query}`);
     await tab.page.waitForFunction(() => ['done', 'failed'].includes(document.title), null, { timeout: 60_000 });
     assert.equal(await tab.page.textContent('#answer'), question.answer);

@@ -99,6 +99,13 @@ export class ServiceNetwork {
   }
 }
 
+const patienceMs = 60_000;
+
+/** Looks until it is true. Gives up after a minute, for a test that says what it waited for ends better than one that hangs. */
 export async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20));
+  const deadline = performance.now() + patienceMs;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`Waited in vain for ${isTrue}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

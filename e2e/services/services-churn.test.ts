@@ -1,7 +1,8 @@
 /** Providers of services that leave, by their own word or by force. */
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { after, afterEach, beforeEach, test } from 'node:test';
 import { connect } from '../../sdk/index.ts';
+import { endWebRtc } from '../../testing/end-webrtc.ts';
 import { fixtureBytes } from '../../testing/fixture-file.ts';
 import { ServiceNetwork, serviceNames, until } from './service-network.ts';
 
@@ -14,6 +15,7 @@ beforeEach(async () => {
   network = await ServiceNetwork.start({ withLanguage: false });
 });
 afterEach(() => network.close());
+after(endWebRtc);
 
 test('a provider that leaves: its session says provider_lost, its services move, the next session works', async () => {
   for (let i = 0; i < 3; i++) await network.addProvider();

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { connect, type Vessel } from '../../sdk/index.ts';
 import { imageResultSchema } from '../../shared/services/image-classification/image-schemas.ts';
 import { voiceResultSchema } from '../../shared/services/voice-activity/voice-schemas.ts';
+import { endWebRtc } from '../../testing/end-webrtc.ts';
 import { fixtureBytes, fixtureJson } from '../../testing/fixture-file.ts';
 import { ServiceNetwork, serviceNames, until } from './service-network.ts';
 
@@ -31,6 +32,7 @@ before(async () => {
 after(async () => {
   await vessel?.close();
   await network?.close();
+  endWebRtc();
 });
 
 function assertClose(probabilities: number[], expected: number[]): void {

@@ -67,7 +67,10 @@ export class BrowserHarness {
     const answer = this.page.evaluate((value) => (globalThis as unknown as { ask(value: unknown): unknown }).ask(value), request);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`No answer in ${timeoutMs} ms; the browser said: ${this.#said.join(' | ')}`)), timeoutMs);
+      timer = setTimeout(
+        () => reject(new Error(`No answer in ${timeoutMs} ms; the browser said: ${this.#said.join(' | ')}`)),
+        timeoutMs,
+      );
     });
     try {
       return (await Promise.race([answer, late])) as Answer<T>;
@@ -96,7 +99,8 @@ async function serve(blobs: MemoryBlobs): Promise<Server> {
   const worker = bundle.outputFiles[0]!.contents;
   const server = createServer(async (request, response) => {
     const path = new URL(request.url!, 'http://localhost').pathname;
-    const send = (type: string, body: Uint8Array | string): void => void response.writeHead(200, { 'content-type': type }).end(body);
+    const send = (type: string, body: Uint8Array | string): void =>
+      void response.writeHead(200, { 'content-type': type }).end(body);
     const blob = blobs.blobs.get(basename(path));
     if (path === '/') send('text/html', page);
     else if (path === '/worker.js') send('text/javascript', worker);

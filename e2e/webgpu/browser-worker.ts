@@ -4,7 +4,7 @@
  * bundles this file and gives it models over HTTP.
  */
 import { runCanary } from '../../provider/runtime/canary.ts';
-import { loadOrt } from '../../provider/runtime/load-ort.ts';
+import { chooseOrtBuild, loadOrt, type OrtBuild } from '../../provider/runtime/load-ort.ts';
 import type { OrtModule } from '../../provider/runtime/ort-module.ts';
 import { createOrtRuntime } from '../../provider/runtime/ort-runtime.ts';
 import type { Backend, BlobReader, ShardRuntime } from '../../provider/runtime/shard-runtime.ts';
@@ -19,6 +19,8 @@ interface ModelRequest {
   backend: Backend;
   capacity: number;
   arithmetic?: 'f32' | 'f16';
+  /** The build of the runtime, if not the browser's best. */
+  build?: OrtBuild;
 }
 /** A chain over `cuts`; it stays loaded until the next scenario, because compiled shaders die with the last session. */
 export interface GreedyRequest extends ModelRequest {
@@ -69,13 +71,7 @@ export interface BuffersReply {
   copiedPerStep: number;
   atEnd: BufferCount;
 }
-export type Request =
-  | GreedyRequest
-  | TimingsRequest
-  | CpuOperatorRequest
-  | CanaryRequest
-  | DeviceLostRequest
-  | BuffersRequest;
+export type Request = GreedyRequest | TimingsRequest | CpuOperatorRequest | CanaryRequest | DeviceLostRequest | BuffersRequest;
 
 const buffers = countGpuBuffers();
 
@@ -97,26 +93,24 @@ class HttpBlobs implements BlobReader {
 }
 
 const blobs = new HttpBlobs();
-const builds = new Map<Backend, Promise<OrtModule>>();
+const builds = new Map<OrtBuild, Promise<OrtModule>>();
 let loaded: ShardChain | null = null;
 
-function ortFor(backend: Backend): Promise<OrtModule> {
-  let ort = builds.get(backend);
+function ortFor(backend: Backend, build = chooseOrtBuild(backend)): Promise<OrtModule> {
+  let ort = builds.get(build);
   if (!ort) {
-    ort = loadOrt(backend, { wasmPaths: `${self.location.origin}/ort/` });
-    builds.set(backend, ort);
+    ort = loadOrt(backend, { wasmPaths: `${self.location.origin}/ort/`, build });
+    builds.set(build, ort);
   }
   return ort;
 }
 
-async function loadCuts({ manifest, backend, capacity, arithmetic }: ModelRequest, cuts: number[]): Promise<ShardChain> {
-  const ort = await ortFor(backend);
+async function loadCuts({ manifest, backend, capacity, arithmetic, build }: ModelRequest, cuts: number[]): Promise<ShardChain> {
+  const ort = await ortFor(backend, build);
   const chain = await loadChain(manifest, blobs, cuts, (shard, reader) =>
     createOrtRuntime({ ort, backend, shard, blobs: reader, context: capacity, arithmetic }),
   );
-  console.log('loaded');
   await loaded?.dispose();
-  console.log('disposed the one before');
   loaded = chain;
   return chain;
 }
@@ -223,6 +217,7 @@ function run(request: Request): Promise<unknown> {
 }
 
 self.onmessage = async (event: MessageEvent<Request>) => {
+  // What the harness quotes if no answer comes.
   console.log(`scenario ${event.data.scenario}`);
   try {
     self.postMessage({ ok: await run(event.data) });

@@ -10,7 +10,7 @@ import { MemoryBlobs } from '../../testing/memory-blobs.ts';
 import { boundaryError, type ModelCase, presetCase, presetNames, stories260K, vesselTiny } from '../../testing/model-case.ts';
 import { evenCuts } from '../../testing/shard-chain.ts';
 import { type Answer, BrowserHarness, chromiumPath } from './browser-harness.ts';
-import type { BuffersReply, DeviceLostReply, GreedyReply, Request } from './browser-worker.ts';
+import type { BuffersReply, DeviceLostReply, GreedyReply, GreedyRequest, Request } from './browser-worker.ts';
 
 /** In parts of the reference's root mean square, as on wasm. */
 const tolerance = 5e-5;
@@ -35,7 +35,7 @@ function partCounts(layers: number): number[] {
   return [...new Set(isFull ? [1, 2, 3, 4, layers] : [1, 2, layers])].filter((parts) => parts <= layers);
 }
 
-async function assertSplits(model: ModelCase, parts: number[]): Promise<void> {
+async function assertSplits(model: ModelCase, parts: number[], on: Partial<GreedyRequest> = {}): Promise<void> {
   const { manifest, prompt, ids } = model;
   for (const count of parts) {
     const cuts = evenCuts(manifest.architecture.layers, count);
@@ -50,8 +50,10 @@ async function assertSplits(model: ModelCase, parts: number[]): Promise<void> {
       chunk: 16,
       capacity,
       arithmetic: 'f32',
+      ...on,
     });
-    if (process.env.VESSEL_TRACE) console.log(model.name, manifest.dtype, count, Math.round(reply.loadMs), Math.round(reply.runMs));
+    if (process.env.VESSEL_TRACE)
+      console.log(model.name, manifest.dtype, count, Math.round(reply.loadMs), Math.round(reply.runMs));
     assert.deepEqual(reply.ids, ids, `${model.name} in ${count}`);
     for (const [hop, rows] of reply.boundaries.entries()) {
       const error = boundaryError(rows, model.hidden[cuts[hop + 1]! - 1]!);
@@ -86,6 +88,15 @@ for (const dtype of ['q4', 'q8', 'f16'] as const) {
   });
 }
 
+test('[C1] the build for browsers without JSPI gives the same ids', { skip }, async () => {
+  await assertSplits(await stories260K({ blobs, n: 3 }), [2], { build: 'webgpu' });
+});
+
+test('[C1] the wasm build gives the same ids in the browser, where there is no adapter', { skip }, async () => {
+  await assertSplits(await presetCase('gemma3', { blobs, n: 8, promptLength: 24 }), [1, 3], { backend: 'wasm' });
+  await assertSplits(await vesselTiny({ blobs, n: 8 }), [2], { backend: 'wasm' });
+});
+
 test('[C1] an operator without a GPU kernel is refused, and only because the session is strict', { skip }, async () => {
   const refused: Answer<number[]> = await browser.ask({ scenario: 'cpu-operator', strict: true });
   assert.ok('error' in refused && /fallback|CPU/i.test(refused.error.message), JSON.stringify(refused));
@@ -113,7 +124,9 @@ test('[C1] a lost device is told as such, and the shard can be loaded again in t
   assert.deepEqual(reply, { first: 'device_lost', after: 'device_lost', isSameAfterReload: true });
 });
 
-test('[M4] KV takes what cacheBytes says, is freed on release, and nothing is left on the GPU after dispose', { skip }, async () => {
+test('[M4] KV takes what cacheBytes says, is freed on release, and nothing is left on the GPU after dispose', {
+  skip,
+}, async () => {
   const { manifest } = await stories260K({ blobs, n: 1 });
   const reply = await ask<BuffersReply>({ scenario: 'buffers', backend: 'webgpu', manifest, capacity: 128 });
   assert.equal(reply.openedBytes, reply.cacheBytes);

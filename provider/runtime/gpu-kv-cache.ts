@@ -33,7 +33,7 @@ export class GpuKvCache extends OrtKvCache {
     this.#allocation = device.popErrorScope().catch(() => null);
   }
 
-  async run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
+  protected async onRun(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
     const error = await this.#allocation;
     if (error !== null)
       throw new VesselError('out_of_memory', 'The graphics device has no memory for the KV cache.', { cause: error });

@@ -21,7 +21,7 @@ export class GrowingKvCache extends OrtKvCache {
     this.onTruncate(0);
   }
 
-  async run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
+  protected async onRun(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
     const names = kvNames(this.#layout);
     const fetches = [output, ...names.map((name) => `present.${name}`)];
     const results = await session.run({ ...inputTensors(this.#ort, inputs), ...this.#past }, fetches);

@@ -29,7 +29,7 @@ export class HeapKvCache extends OrtKvCache {
     }
   }
 
-  run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
+  protected onRun(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
     return this.#heap.run(session, inputs, this.#held, output);
   }
 

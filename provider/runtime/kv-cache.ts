@@ -43,6 +43,7 @@ export abstract class OrtKvCache implements KvCache {
   readonly bytes: number;
   #length = 0;
   #isReleased = false;
+  #isRunning = false;
 
   constructor(layout: KvLayout, capacity: number) {
     this.capacity = capacity;
@@ -69,7 +70,21 @@ export abstract class OrtKvCache implements KvCache {
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#length = 0;
-    this.onRelease();
+    if (!this.#isRunning) this.onRelease();
+  }
+
+  /**
+   * Runs one step on top of the positions held and returns the f32 graph output `output`. A cache released meanwhile keeps its
+   * memory until the run is over.
+   */
+  async run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array> {
+    this.#isRunning = true;
+    try {
+      return await this.onRun(session, inputs, output);
+    } finally {
+      this.#isRunning = false;
+      if (this.#isReleased) this.onRelease();
+    }
   }
 
   /** Counts the positions of the run before this, which then belong to the cache. */
@@ -78,8 +93,7 @@ export abstract class OrtKvCache implements KvCache {
     this.#length += count;
   }
 
-  /** Runs one step on top of the positions held and returns the f32 graph output `output`. */
-  abstract run(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array>;
+  protected abstract onRun(session: OrtSession, inputs: StepInputs, output: string): Promise<Float32Array>;
   protected abstract onAppend(): void;
   protected abstract onTruncate(length: number): void;
   protected abstract onRelease(): void;

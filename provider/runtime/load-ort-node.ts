@@ -1,4 +1,7 @@
-/** ONNX Runtime's wasm build in Node. Its files come from the installed package; nothing is fetched. */
+/**
+ * ONNX Runtime's wasm build in Node: there the plain import is not the browser's (design C1) but a build for Node, the only one
+ * whose threads work outside a browser. Its files come from the installed package; nothing is fetched.
+ */
 import { env, InferenceSession, Tensor } from 'onnxruntime-web';
 import type { OrtModule } from './ort-module.ts';
 import { capturedModule, capturingSource } from './ort-wasm-heap.ts';

@@ -7,6 +7,8 @@ import { loadOrtNode } from './load-ort-node.ts';
 import { createOrtRuntime, type OrtRuntimeOptions } from './ort-runtime.ts';
 
 const ort = loadOrtNode();
+/** As in a browser, where the KV goes in and out of the runtime at each step. */
+const withoutHeap = { env: ort.env, InferenceSession: ort.InferenceSession, Tensor: ort.Tensor };
 const blobs = new MemoryBlobs();
 const { manifest } = await presetCase('gemma3', { blobs, n: 1 });
 
@@ -27,6 +29,34 @@ shardRuntimeSuite('ONNX Runtime on wasm, f16', async () => ({
   load: (from, to) => createOrtRuntime(options(from, to, { arithmetic: 'f16' })),
   tolerance: 5e-2,
 }));
+
+shardRuntimeSuite('ONNX Runtime on wasm without access to its memory, f32', async () => ({
+  name: 'wasm, growing',
+  manifest,
+  load: (from, to) => createOrtRuntime(options(from, to, { ort: withoutHeap })),
+  tolerance: 1e-4,
+}));
+
+shardRuntimeSuite('ONNX Runtime on wasm without access to its memory, f16', async () => ({
+  name: 'wasm, growing, f16',
+  manifest,
+  load: (from, to) => createOrtRuntime(options(from, to, { ort: withoutHeap, arithmetic: 'f16' })),
+  tolerance: 5e-2,
+}));
+
+test('[M4] in Node KV lives in the memory of the runtime, and opening and releasing caches does not make it grow', async () => {
+  const runtime = await createOrtRuntime(options(0, 7));
+  const module = ort.wasmModule!()!;
+  const bytes: number[] = [];
+  for (let round = 0; round < 200; round++) {
+    const cache = runtime.createCache(64);
+    await runtime.step(cache, { kind: 'tokens', ids: Int32Array.of(1, 2, 3) });
+    cache.release();
+    if (round >= 100) bytes.push(module.HEAPU8.length);
+  }
+  assert.equal(new Set(bytes).size, 1);
+  await runtime.dispose();
+});
 
 test('an adapter says what computes, and arithmetic what it computes in', async () => {
   const runtime = await createOrtRuntime(options(0, 1));

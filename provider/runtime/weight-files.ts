@@ -3,8 +3,9 @@
  * builds read one tensor at a time (`slice(…).stream()`), so no more than one is in JavaScript's memory; the other builds read a
  * whole file (`arrayBuffer()`).
  *
- * Real file-backed Blobs could be mounted as they are, but their native streams stalled for ever about once in 100 sessions
- * (Chromium 156, BYOB reader of a worker's Blob); `read` does not.
+ * Real file-backed Blobs could be mounted as they are, but creating a session then never ended about once in 100 times (Chromium
+ * 156, JSPI build, nothing sent to the GPU: most likely the native stream of a Blob read inside a suspended call). Through
+ * `BlobReader.read` it did not happen in about 1,900 sessions.
  */
 import type { LanguageManifest } from '../../shared/models/manifest.ts';
 import type { ShardGraph } from '../../shared/models/onnx/build-shard-graph.ts';

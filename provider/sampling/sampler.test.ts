@@ -76,7 +76,7 @@ const cases = fc.integer({ min: 1, max: 60 }).chain((vocab) =>
   }),
 );
 
-test('probabilities and drawn ids equal a naive float64 reference for any settings', () => {
+test('[SA3] probabilities and drawn ids equal a naive float64 reference for any settings', () => {
   fc.assert(
     fc.property(cases, ({ logits, promptIds, answerIds, options }) => {
       const parsed = samplingSchema.parse(options);
@@ -106,13 +106,13 @@ test('probabilities and drawn ids equal a naive float64 reference for any settin
   );
 });
 
-test('temperature 0 takes the highest logit, the lowest id on ties, whatever the seed', () => {
+test('[SA4] temperature 0 takes the highest logit, the lowest id on ties, whatever the seed', () => {
   for (const seed of [0, 1, 2 ** 53 - 1]) assert.equal(sampleOnce([1, 4, 4, 2], { temperature: 0, seed }).id, 1);
   assert.equal(sampleOnce([1, 4, 4, 2], { temperature: 0, logitBias: [[3, 2.5]] }).id, 3);
   assert.equal(sampleOnce([1, 4, 3.9, 2], { temperature: 0, repetitionPenalty: 2 }, [1]).id, 2);
 });
 
-test('bias comes before the repetition penalty, which comes before presence and frequency', () => {
+test('[SA3] bias comes before the repetition penalty, which comes before presence and frequency', () => {
   // Id 0: (−1 + 3) / 2 = 1, then − 0.25 − 2 × 0.25 = 0.25. Any other order falls on the other side of 0.24 or 0.26.
   const options: Partial<Sampling> = {
     temperature: 0,
@@ -158,7 +158,7 @@ test('draws follow the distribution (chi-square, fixed seed)', () => {
   assert.ok(chiSquare < 29.9, `chi-square ${chiSquare}`);
 });
 
-test('the draw depends on seed, choice and position alone: a hop that takes over repeats it', () => {
+test('[SA2] the draw depends on seed, choice and position alone: a hop that takes over repeats it', () => {
   const logits = Float32Array.from({ length: 300 }, (_, id) => Math.sin(id * 7));
   const options = sampling({ seed: 5, repetitionPenalty: 1.2, frequencyPenalty: 0.3 });
   const first = new Sampler({ vocab: 300, sampling: options, promptIds: [1, 2] });
@@ -179,7 +179,7 @@ test('the draw depends on seed, choice and position alone: a hop that takes over
   assert.ok(others.includes(false));
 });
 
-test('logprobs are of the raw distribution, best first, ties to the lowest id', () => {
+test('[SA5] logprobs are of the raw distribution, best first, ties to the lowest id', () => {
   const logits = [0, 2, 1, 2, -1];
   const normalizer = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
   const result = sampleOnce(logits, { temperature: 0, topLogprobs: 4, logitBias: [[4, 100]] }, [1], [1]);
@@ -194,7 +194,7 @@ test('logprobs are of the raw distribution, best first, ties to the lowest id', 
   assert.equal(sampleOnce(logits, {}).logprob, null);
 });
 
-test('NaN, +Infinity, nothing but −Infinity and a wrong length are bad output', () => {
+test('[SA7] NaN, +Infinity, nothing but −Infinity and a wrong length are bad output', () => {
   for (const logits of [
     [0, Number.NaN, 1],
     [0, Infinity, 1],

@@ -5,7 +5,7 @@ import { uniformDraw } from './uniform-draw.ts';
 
 const hex = (words: number[]): string => words.map((word) => word.toString(16).padStart(8, '0')).join(' ');
 
-test('philox gives the published known answers of Random123', () => {
+test('[SA1] philox gives the published known answers of Random123', () => {
   assert.equal(hex(philox4x32([0, 0, 0, 0], [0, 0])), '6627e8d5 e169c58d bc57ac4c 9b00dbd8');
   const ones = 0xffffffff;
   assert.equal(hex(philox4x32([ones, ones, ones, ones], [ones, ones])), '408f276d 41c83b0e a20bc7c6 6d5451fd');
@@ -13,7 +13,7 @@ test('philox gives the published known answers of Random123', () => {
   assert.equal(hex(digitsOfPi), 'd16cfe09 94fdcceb 5001e420 24126ea1');
 });
 
-test('a draw is its documented function of the philox words', () => {
+test('[SA1] a draw is its documented function of the philox words', () => {
   const seed = 0x1f_89ab_cdef_0123 % Number.MAX_SAFE_INTEGER;
   const [word0, word1] = philox4x32([4711, 3, 0, 0], [seed % 2 ** 32, Math.floor(seed / 2 ** 32)]);
   const bits = (BigInt(word0 >>> 5) << 26n) | BigInt(word1 >>> 6);
@@ -21,7 +21,7 @@ test('a draw is its documented function of the philox words', () => {
   assert.equal(uniformDraw(0, 0, 0), Number(((0x6627e8d5n >> 5n) << 26n) | (0xe169c58dn >> 6n)) / 2 ** 53);
 });
 
-test('seed (all 53 bits), choice and position each change the draw', () => {
+test('[SA2] seed (all 53 bits), choice and position each change the draw', () => {
   const draws = [
     uniformDraw(1, 0, 0),
     uniformDraw(2, 0, 0),

@@ -61,6 +61,8 @@ type Values = ReturnType<typeof parseOptions<typeof options>>['values'];
 /** Tabs on one machine share its memory; what they really take is what the shard needs. */
 const tabMemoryBytes = 16 * 2 ** 30;
 
+const linkWaitMs = 30_000;
+
 export const demoCommand: Command = {
   name: 'demo',
   summary: 'ask one prompt of a model split over tabs, print one JSON object, exit',
@@ -110,6 +112,12 @@ export const demoCommand: Command = {
           },
           { signal, timeoutMs, onTimeout: () => new VesselError('deadline', 'The tabs did not become ready in time.') },
         );
+        // Tabs dial their neighbours as soon as they are ready; what is not linked by then is dialled by the first question.
+        await waitUntil(() => relay.coordinator.isLinked(model.id), {
+          signal,
+          timeoutMs: linkWaitMs,
+          onTimeout: () => new Error(),
+        }).catch(() => signal.throwIfAborted());
       })();
       ready.catch(() => undefined);
       await Promise.race([ready, tabs.failed]);

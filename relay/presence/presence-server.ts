@@ -1,6 +1,6 @@
 /**
  * The presence WebSocket: challenge, hello, then messages. A client that breaks the protocol is told why and loses its own
- * connection, nothing else (SPEC PR1–PR8).
+ * connection, nothing else (SPEC PR1–PR17).
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

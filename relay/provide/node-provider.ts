@@ -101,6 +101,7 @@ export class NodeProvider {
       clock: systemClock,
       send: (message) => client.send(message),
       links: () => client.node.measuredLinks(),
+      connect: (peer) => client.node.connect(peer),
     });
     agent.welcomed();
     return new NodeProvider(client, provider, agent);

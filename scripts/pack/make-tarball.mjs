@@ -37,7 +37,6 @@ export function makeTarball(folder, manifest) {
   return path;
 }
 
-
 export function kB(bytes) {
   return `${Math.ceil(bytes / 1000).toLocaleString('en')} kB`;
 }

@@ -14,7 +14,9 @@ export function thirdPartyLicences(folders) {
     const texts = files.map((file) => readFileSync(join(root, folder, file), 'utf8').trim());
     if (texts.length === 0 && /^onnxruntime-/.test(name)) texts.push(mitText('Microsoft Corporation'));
     // The same text is said once for all who use it.
-    for (const text of texts.length > 0 ? texts : ['(Comes without the text of its licence. Where it may be Apache-2.0, that is the choice, and LICENSE has the text.)']) {
+    for (const text of texts.length > 0
+      ? texts
+      : ['(Comes without the text of its licence. Where it may be Apache-2.0, that is the choice, and LICENSE has the text.)']) {
       packagesByText.set(text, [...(packagesByText.get(text) ?? []), `${name} ${version} (${licence})`]);
     }
   }

@@ -14,12 +14,18 @@ export interface DeviceKey {
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A fresh pair; `extractable` only where the platform has no key storage of its own (Node). */
-export function generateKeyPair(extractable = false): Promise<CryptoKeyPair> {
-  return crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify']) as Promise<CryptoKeyPair>;
+/** The platform's CryptoKeyPair, which Node's types know under no global name. */
+export interface DeviceKeyPair {
+  publicKey: InstanceType<typeof CryptoKey>;
+  privateKey: InstanceType<typeof CryptoKey>;
 }
 
-export async function deviceKey(pair: CryptoKeyPair): Promise<DeviceKey> {
+/** A fresh pair; `extractable` only where the platform has no key storage of its own (Node). */
+export function generateKeyPair(extractable = false): Promise<DeviceKeyPair> {
+  return crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify']) as Promise<DeviceKeyPair>;
+}
+
+export async function deviceKey(pair: DeviceKeyPair): Promise<DeviceKey> {
   return {
     publicKey: new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)),
     sign: async (message) =>

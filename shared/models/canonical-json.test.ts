@@ -10,7 +10,7 @@ test('keys are sorted at every depth and nothing is spaced', () => {
   );
 });
 
-test('one value has one spelling, whatever the order of its keys', () => {
+test('[MO1] one value has one spelling, whatever the order of its keys', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
       const turned = Object.fromEntries(Object.entries(value).reverse());

@@ -36,13 +36,13 @@ for (const [name, length] of Object.entries({
   'one byte more than a leaf': MiB + 1,
   'five leaves': 5 * MiB,
 })) {
-  test(`the id of ${name} is the one IPFS gives`, async () => {
+  test(`[MO3] the id of ${name} is the one IPFS gives`, async () => {
     const bytes = pattern(length);
     assert.equal(cidOf(bytes, sha256), await ipfsCid(bytes));
   });
 }
 
-test('more leaves than a node holds make a second level, as in IPFS', async () => {
+test('[MO3] more leaves than a node holds make a second level, as in IPFS', async () => {
   for (const leaves of [1024, 1025, 2 * 1024 + 7]) {
     const bytes = pattern(leaves * 64 - 5);
     const digests = Array.from({ length: leaves }, (_, i) =>
@@ -59,7 +59,7 @@ test('the hash of plain JavaScript and that of the platform give the same id', (
   assert.deepEqual(blobRefOf(bytes), blobRefOf(bytes, sha256));
 });
 
-test('a leaf is checked without the rest', () => {
+test('[MO4] a leaf is checked without the rest', () => {
   const bytes = pattern(2 * MiB + 3);
   const leaves = leafDigests(bytes, sha256);
   assert.equal(leaves.length, 3);

@@ -1,6 +1,6 @@
 /**
  * One message between two hops. Either hidden states going down the route, or the sampled token going back from the last hop
- * to the first. Little-endian; each offset is derived from the one before it. See SPEC rules FR1–FR9.
+ * to the first. Little-endian; each offset is derived from the one before it. See SPEC rules FR1–FR5.
  */
 import { VesselError } from './errors.ts';
 import { historyBytes } from './history.ts';

@@ -1,6 +1,6 @@
 /**
  * The running hash of the tokens a KV cache was built from. Hop 1 knows the tokens and sends the hash with each frame; the others
- * keep it, so a hop that holds another history refuses instead of answering from the wrong cache (SPEC FR5).
+ * keep it, so a hop that holds another history refuses instead of answering from the wrong cache (SPEC FR10, FR20).
  * 8 bytes find accidents; they are no proof against a hop that lies about them.
  */
 import { sha256 } from '@noble/hashes/sha2.js';

@@ -23,8 +23,10 @@ export const limits = {
   leaseWaitMs: 3000,
   /** One step on one hop, before the asker calls the hop lost. SwiftShader needs 4 s to compile a new shape. */
   stepDeadlineMs: 60_000,
-  /** Opening a session on all hops, dialling included. */
-  openDeadlineMs: 20_000,
+  /** Opening a session on all hops, dialling included: three tries of 8 s on a slow machine. */
+  openDeadlineMs: 30_000,
+  /** Links a provider keeps ready to holders of the layers after its own. A browser tab may open 500 connections in its life. */
+  maxNeighbours: 4,
   /** One language shard and a handful of whole-graph models. */
   maxShardsPerProvider: 16,
   /** Sessions one provider keeps at once; memory usually ends it earlier. */

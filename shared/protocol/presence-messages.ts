@@ -133,6 +133,8 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
       .max(8),
   }),
   z.strictObject({ type: z.literal('assign'), shards: z.array(shardRefSchema).max(limits.maxShardsPerProvider) }),
+  /** Providers that hold the layers after yours: connect to them before anyone asks. */
+  z.strictObject({ type: z.literal('link'), peers: z.array(peerId).max(limits.maxNeighbours) }),
   /** A session to expect. An `open` that matches no lease is refused. */
   z.strictObject({
     type: z.literal('lease'),

@@ -1,6 +1,6 @@
 /**
  * Streams carry records: a 4-byte little-endian length, a kind byte, the body. The transport cuts them into slices of any size
- * (limits.maxSliceBytes on WebRTC), so the reader collects until a record is whole. SPEC ST1–ST3.
+ * (limits.maxSliceBytes on WebRTC), so the reader collects until a record is whole. SPEC ST1–ST5.
  */
 import { VesselError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-/** Both sides of every link name this version first; another one is refused with `version_mismatch` (SPEC PV1). */
+/** Both sides of every link name this version first; another one is refused with `version_mismatch` (SPEC PV1–PV5). */
 export const protocolVersion = 1;
 
 /** libp2p protocol of asker → hop: orders and answers, JSON with attached bytes. */

@@ -88,7 +88,10 @@ export class ComputeBridge {
         this.#events.sendToRelay(message.message);
         return;
       case 'connect':
-        this.#answer(message.call, this.#node.connect(message.peer));
+        this.#answer(
+          message.call,
+          this.#node.connect(message.peer).finally(() => this.post({ type: 'links', links: this.#node.measuredLinks() })),
+        );
         return;
       case 'send':
         this.#events.onTraffic(0, message.frame.byteLength);

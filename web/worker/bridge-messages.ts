@@ -3,9 +3,9 @@
  * worker owns the GPU and everything that decides (design C1). Frames are transferred, not copied.
  */
 import type { ProviderStatus } from '../../provider/provider.ts';
-import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import type { Backend } from '../../provider/runtime/shard-runtime.ts';
 import type { ErrorCode } from '../../shared/protocol/errors.ts';
+import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import type { HopMessage } from '../../shared/protocol/order-messages.ts';
 import type { PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
 

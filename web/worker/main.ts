@@ -89,6 +89,7 @@ class ComputeWorker {
         if (message.type === 'heartbeat') sendStatus();
       },
       links: () => this.#links,
+      connect: links.connect,
     });
     this.#agent.welcomed();
   }

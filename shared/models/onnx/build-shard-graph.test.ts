@@ -32,7 +32,11 @@ test('a shard needs the weights of its own layers, and embedding or head only at
 });
 
 test('weights of a file lie one after the other, aligned, and never overlap', () => {
-  for (const options of [{}, { arithmetic: 'f16' }, { manifest: packed, to: 5, weights: 'packed' }] satisfies Partial<ShardGraphOptions>[]) {
+  for (const options of [
+    {},
+    { arithmetic: 'f16' },
+    { manifest: packed, to: 5, weights: 'packed' },
+  ] satisfies Partial<ShardGraphOptions>[]) {
     const ends = new Map<string, number>();
     for (const { name, file, offset, length } of graph(options).weights) {
       assert.equal(offset % 64, 0, name);

@@ -59,10 +59,7 @@ class ShardGraphBuilder {
       throw new VesselError('bad_checkpoint', `The manifest does not describe each of its ${layers} layers.`);
     }
     if (!(Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= layers)) {
-      throw new VesselError(
-        'bad_request',
-        `Layers ${from} to ${to} are not a range of this model's ${layers} layers.`,
-      );
+      throw new VesselError('bad_request', `Layers ${from} to ${to} are not a range of this model's ${layers} layers.`);
     }
   }
 

@@ -13,7 +13,15 @@ export type WeightSource =
   /** Stored tensor, perhaps in another float encoding than wanted. */
   | { kind: 'stored'; cid: string; ref: TensorRef }
   /** Packed blocks to be expanded: `columns` gives [in, out], `rows` keeps [out, in]. */
-  | { kind: 'dequantized'; cid: string; ref: TensorRef; scales: TensorRef; bits: 4 | 8; size: LinearSize; layout: 'columns' | 'rows' }
+  | {
+      kind: 'dequantized';
+      cid: string;
+      ref: TensorRef;
+      scales: TensorRef;
+      bits: 4 | 8;
+      size: LinearSize;
+      layout: 'columns' | 'rows';
+    }
   | { kind: 'rotary'; index: number; positions: number; part: 'cos' | 'sin' };
 
 export interface LinearSize {
@@ -56,7 +64,10 @@ export class WeightPlan {
     const values = ref.dtype === 'u8' ? ref.length : ref.length / bytesPerStored[ref.dtype];
     const expected = shape.reduce((product, size) => product * size, 1);
     if (values !== expected || (ref.dtype === 'u8') !== (type === 'u8')) {
-      throw new VesselError('bad_checkpoint', `Tensor "${tensor}" of blob ${blob.cid} holds ${values} ${ref.dtype}, not [${shape}] ${type}.`);
+      throw new VesselError(
+        'bad_checkpoint',
+        `Tensor "${tensor}" of blob ${blob.cid} holds ${values} ${ref.dtype}, not [${shape}] ${type}.`,
+      );
     }
     return this.#add(group, `${group}.${tensor}`, type, shape, { kind: 'stored', cid: blob.cid, ref });
   }
