@@ -10,10 +10,13 @@ let project: FreshProject;
 let question: Question;
 const running: ChildProcess[] = [];
 
-before(async () => {
-  project = await FreshProject.with(await pack('pack-cli.mjs'));
-  question = await referenceQuestion();
-});
+before(
+  async () => {
+    project = await FreshProject.with(await pack('pack-cli.mjs'));
+    question = await referenceQuestion();
+  },
+  { timeout: 180_000 },
+);
 
 after(async () => {
   for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');

@@ -14,11 +14,14 @@ let project: FreshProject;
 let network: NodeNetwork;
 let question: Question;
 
-before(async () => {
-  project = await FreshProject.with(await pack('pack-sdk.mjs'));
-  network = await startNodeNetwork();
-  question = await referenceQuestion();
-});
+before(
+  async () => {
+    project = await FreshProject.with(await pack('pack-sdk.mjs'));
+    network = await startNodeNetwork();
+    question = await referenceQuestion();
+  },
+  { timeout: 180_000 },
+);
 
 after(async () => {
   await network?.close();

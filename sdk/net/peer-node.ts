@@ -19,6 +19,7 @@ import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import { frameProtocol, orderProtocol } from '../../shared/protocol/version.ts';
+import { endWebRtc } from './end-webrtc.ts';
 import { type FrameHandler, FrameLinks } from './frame-links.ts';
 import { type OrderHandlers, OrderLink } from './order-link.ts';
 
@@ -49,6 +50,9 @@ export function peerOf(privateKey: PrivateKey): string {
   return peerIdFromPrivateKey(privateKey).toString();
 }
 
+/** Peer nodes of this process. */
+let running = 0;
+
 export class PeerNode {
   readonly self: string;
   readonly #libp2p: Libp2p<PeerServices>;
@@ -57,6 +61,7 @@ export class PeerNode {
   readonly #measured = new Map<string, number | null>();
   readonly #dialling = new Map<string, Promise<Connection>>();
   #stopped = false;
+  #hasEnded = false;
 
   static async create(options: PeerNodeOptions): Promise<PeerNode> {
     const libp2p = await createLibp2p<PeerServices>({
@@ -77,8 +82,14 @@ export class PeerNode {
       connectionGater: { denyDialMultiaddr: () => false },
       connectionManager: { inboundConnectionThreshold: 100, dialTimeout: dialDeadlineMs },
     });
+    running++;
     const node = new PeerNode(libp2p, options.relayAddress);
-    await node.#joinRelay();
+    try {
+      await node.#joinRelay();
+    } catch (thrown) {
+      await node.stop();
+      throw thrown;
+    }
     return node;
   }
 
@@ -188,8 +199,12 @@ export class PeerNode {
   }
 
   async stop(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#stopped = true;
     await this.#libp2p.stop();
+    running--;
+    if (running === 0) await endWebRtc();
   }
 
   /** One dial per peer at a time; an existing direct connection is used as it is. */
@@ -227,8 +242,9 @@ export class PeerNode {
     });
     try {
       for (let attempt = 1; ; attempt++) {
+        // `force`: libp2p would close its own connection where the other side's came first, and so would the other side: none is left.
         // A dial that lost the race is left to its deadline: aborting it could close the connection that won.
-        const ours = this.#libp2p.dial(address, { signal: AbortSignal.timeout(dialDeadlineMs) });
+        const ours = this.#libp2p.dial(address, { force: true, signal: AbortSignal.timeout(dialDeadlineMs) });
         ours.catch(() => undefined);
         try {
           return await Promise.race([ours, theirs]);
