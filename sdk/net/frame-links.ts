@@ -58,21 +58,28 @@ export class FrameLinks {
     this.onLost(peer);
   }
 
+  /** A link that ends is a loss only while it is the one in use. */
+  async #closed(peer: string, records: StreamRecords): Promise<void> {
+    const current = await this.#links.get(peer)?.catch(() => null);
+    if (current === records) this.lost(peer);
+  }
+
   async #open(peer: string): Promise<StreamRecords> {
     try {
       const stream = await this.#openStream(peer);
-      return new StreamRecords(
+      const records: StreamRecords = new StreamRecords(
         stream,
         { refusal: maxRefusalBytes },
         {
           onRecord: (_kind, body) => this.onRefusal(peer, parseMessage(frameRefusalSchema, decoder.decode(body))),
-          onClose: () => this.lost(peer),
+          onClose: () => void this.#closed(peer, records),
         },
       );
+      return records;
     } catch (thrown) {
       const error = toVesselError(thrown);
       if (error.code !== 'internal') throw error;
-      throw new VesselError('provider_lost', 'No link to the next hop could be opened.', { cause: thrown });
+      throw new VesselError('provider_lost', `No link to the next hop could be opened: ${error.message}.`, { cause: thrown });
     }
   }
 }

@@ -5,7 +5,7 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { type Identify, identify } from '@libp2p/identify';
-import type { Connection, PrivateKey } from '@libp2p/interface';
+import type { Connection, PrivateKey, Stream } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { type Ping, ping } from '@libp2p/ping';
@@ -29,6 +29,10 @@ const dialDeadlineMs = 8000;
  * then hangs; repeated, it succeeds at once. libp2p ends a hung one after 6 s.
  */
 const dialTries = 3;
+/** Longer than a dial takes on one machine, shorter than anyone minds: links are made before they are needed. */
+const courtesyMs = 700;
+const streamDeadlineMs = 5000;
+const streamTries = 3;
 const relayRetryMs = 1000;
 const pingDeadlineMs = 2000;
 const maxMeasured = 200;
@@ -97,10 +101,7 @@ export class PeerNode {
     this.#libp2p = libp2p;
     this.#relayAddress = relayAddress;
     this.self = libp2p.peerId.toString();
-    this.#frames = new FrameLinks(async (peer) => {
-      const connection = await this.#connection(peer);
-      return connection.newStream(frameProtocol, { signal: AbortSignal.timeout(dialDeadlineMs) });
-    });
+    this.#frames = new FrameLinks((peer) => this.#openStream(peer, frameProtocol));
     const relayPeer = multiaddr(relayAddress)
       .getComponents()
       .findLast(({ name }) => name === 'p2p')?.value;
@@ -166,14 +167,9 @@ export class PeerNode {
   }
 
   async openOrder(peer: string, handlers: OrderHandlers): Promise<OrderLink> {
-    const connection = await this.#connection(peer);
-    try {
-      const link = new OrderLink(await connection.newStream(orderProtocol, { signal: AbortSignal.timeout(dialDeadlineMs) }));
-      link.listen(handlers);
-      return link;
-    } catch (cause) {
-      throw new VesselError('provider_lost', 'The provider does not answer.', { cause });
-    }
+    const link = new OrderLink(await this.#openStream(peer, orderProtocol));
+    link.listen(handlers);
+    return link;
   }
 
   /** How many of this node's open frame links run over the relay instead of directly. 0 in the normal case. */
@@ -219,6 +215,23 @@ export class PeerNode {
     return dial;
   }
 
+  /** A connection that takes no stream is dead, whatever its status says: it is dropped and another one is made. */
+  async #openStream(peer: string, protocol: string): Promise<Stream> {
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.#connection(peer);
+      try {
+        return await connection.newStream(protocol, { signal: AbortSignal.timeout(streamDeadlineMs) });
+      } catch (cause) {
+        connection.abort(new Error('The connection takes no streams.'));
+        if (attempt === streamTries) {
+          throw new VesselError('provider_lost', `Provider ${peer.slice(-8)} takes no ${protocol} stream: ${reason(cause)}.`, {
+            cause,
+          });
+        }
+      }
+    }
+  }
+
   #direct(peer: string): Connection | undefined {
     return this.#libp2p
       .getConnections(peerIdFromString(peer))
@@ -241,6 +254,8 @@ export class PeerNode {
       stopListening = () => this.#libp2p.removeEventListener('connection:open', onOpen);
     });
     try {
+      const given = await Promise.race([theirs, this.#courtesy(peer)]);
+      if (given) return given;
       for (let attempt = 1; ; attempt++) {
         // `force`: libp2p would close its own connection where the other side's came first, and so would the other side: none is left.
         // A dial that lost the race is left to its deadline: aborting it could close the connection that won.
@@ -263,6 +278,11 @@ export class PeerNode {
     } finally {
       stopListening();
     }
+  }
+
+  /** Dials that cross on the relay's circuit can both hang: of two peers, the one with the higher id lets the other try first. */
+  #courtesy(peer: string): Promise<null> {
+    return new Promise((resolve) => setTimeout(resolve, this.self > peer ? courtesyMs : 0, null));
   }
 
   async #joinRelay(): Promise<void> {
