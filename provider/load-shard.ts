@@ -45,13 +45,13 @@ export function createLoadShard(source: ShardSource, ort: () => Promise<OrtModul
     });
     try {
       onProgress('checking');
-      await runCanary(runtime);
+      const { stepMs } = await runCanary(runtime);
       signal.throwIfAborted();
+      return { kind: 'language', ref, manifest, runtime, bytes: languageShardBytes(manifest, ref), stepMs };
     } catch (thrown) {
       await runtime.dispose();
       throw thrown;
     }
-    return { kind: 'language', ref, manifest, runtime, bytes: languageShardBytes(manifest, ref) };
   };
 }
 

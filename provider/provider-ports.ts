@@ -21,7 +21,7 @@ export interface ProviderLinks {
 }
 
 export type HeldShard =
-  | { kind: 'language'; ref: ShardRef; manifest: LanguageManifest; runtime: ShardRuntime; bytes: number }
+  | { kind: 'language'; ref: ShardRef; manifest: LanguageManifest; runtime: ShardRuntime; bytes: number; stepMs?: number }
   | { kind: 'graph'; ref: ShardRef; manifest: GraphManifest; service: GraphService; bytes: number };
 
 export interface DownloadProgress {

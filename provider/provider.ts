@@ -201,7 +201,7 @@ export class Provider {
       download: this.#shelf.download,
       sessions: this.#sessions.size + this.#graphs.size,
       slots: this.#paused ? 0 : this.#freeSlots(),
-      stepMs: this.#stepMs,
+      stepMs: this.#stepMs ?? this.#shelf.measuredStepMs,
       tokens: this.#tokens,
       memoryUsed: this.#memoryUsed(),
     };

@@ -61,6 +61,12 @@ export class ShardShelf {
     return this.#held.reduce((sum, held) => sum + held.bytes, 0);
   }
 
+  /** What the canary measured on the language shard; null without one. */
+  get measuredStepMs(): number | null {
+    for (const held of this.#held) if (held.kind === 'language') return held.stepMs ?? null;
+    return null;
+  }
+
   get failure(): VesselError | null {
     return this.#failed[0]?.error ?? null;
   }

@@ -17,6 +17,7 @@ const help = `usage: npm test -- [options]
   --unit            only the unit tests
   --e2e             only the end-to-end tests
   --full            everything: sets VESSEL_FULL=1, which tests read to run every combination
+  --soak            the full figures: --full with 10,000 simulation seeds and no time limit
   --minutes <n>     stop after n minutes; what has not run by then counts as failed
   --file-minutes <n>  time limit of one test file (10; with --full 40)
   --help            this text
@@ -30,7 +31,8 @@ const skips = [];
 const failures = [];
 
 const { values: flags } = readFlags();
-const fileLimitMs = minutes(flags['file-minutes'] ?? (flags.full ? '40' : '10'));
+if (flags.soak) flags.full = true;
+const fileLimitMs = minutes(flags['file-minutes'] ?? (flags.soak ? '600' : flags.full ? '40' : '10'));
 const deadline = flags.minutes ? Date.now() + minutes(flags.minutes) : Number.POSITIVE_INFINITY;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => abandon(signal));
@@ -62,6 +64,7 @@ function readFlags() {
     unit: flag,
     e2e: flag,
     full: flag,
+    soak: flag,
     help: { type: 'boolean', short: 'h' },
   };
   try {
@@ -119,7 +122,7 @@ async function runFile(file) {
   const args = [`--test-reporter=${join(root, 'scripts/reporter.mjs')}`, `--test-reporter-destination=${results}`, file];
   // A node:test above us (our own tests) must not take these results for its own.
   const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
-  const env = { ...outer, ...(flags.full ? { VESSEL_FULL: '1' } : {}) };
+  const env = { ...outer, ...(flags.full ? { VESSEL_FULL: '1' } : {}), ...(flags.soak ? { VESSEL_SEEDS: '10000' } : {}) };
   const child = track(spawn(nodeProgram(), args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
   let output = '';
   let problem = null;

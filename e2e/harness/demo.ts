@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DemoReport } from '../../relay/cli/demo-question.ts';
+import { evenSplit } from './even-split.ts';
 import { repository, runVessel, storiesFolder, tinyFolder } from './vessel-process.ts';
 
 export interface DemoCase {
@@ -94,8 +95,4 @@ export async function assertDemo(given: DemoCase, run: DemoRun): Promise<DemoRep
   assert.equal(typeof report.relayMessagesPerToken, 'number');
   assert.equal(report.failovers, 0);
   return report;
-}
-
-export function evenSplit(layers: number, tabs: number): number[] {
-  return Array.from({ length: tabs }, (_, i) => Math.floor(layers / tabs) + (i < layers % tabs ? 1 : 0));
 }

@@ -19,6 +19,14 @@ export interface TabNetworkOptions {
   queueMs?: number;
 }
 
+export interface TabSettings {
+  backend?: 'wasm' | 'webgpu';
+  /** Share of the time it works. */
+  dutyCycle?: number;
+  /** Default: a context of its own, which shares no storage with others. */
+  context?: BrowserContext;
+}
+
 const memoryBytes = 2 ** 30;
 
 export class TabNetwork {
@@ -54,7 +62,13 @@ export class TabNetwork {
     return new TabNetwork({ relay, proxy, browser, folder, model: model.id });
   }
 
-  private constructor(parts: { relay: RunningRelay; proxy: CountingProxy; browser: HeadlessBrowser; folder: string; model: string }) {
+  private constructor(parts: {
+    relay: RunningRelay;
+    proxy: CountingProxy;
+    browser: HeadlessBrowser;
+    folder: string;
+    model: string;
+  }) {
     this.relay = parts.relay;
     this.proxy = parts.proxy;
     this.browser = parts.browser;
@@ -76,20 +90,23 @@ export class TabNetwork {
   }
 
   /** A page that contributes. `isReady` and the like tell when it has begun to serve. */
-  async addTab(backend: 'wasm' | 'webgpu' = 'wasm', context?: BrowserContext): Promise<ProviderTab> {
-    const tab = await this.openPage(context);
+  async addTab(settings: TabSettings = {}): Promise<ProviderTab> {
+    const tab = await this.openPage(settings.context);
     this.tabs.push(tab);
-    await tab.start(backend);
+    await tab.start(settings);
     return tab;
   }
 
-  async addTabs(count: number): Promise<ProviderTab[]> {
-    return Promise.all(Array.from({ length: count }, () => this.addTab()));
+  async addTabs(count: number, settings?: TabSettings): Promise<ProviderTab[]> {
+    return Promise.all(Array.from({ length: count }, () => this.addTab(settings)));
   }
 
   /** Every layer is held and neighbours have found each other. */
   ready(): Promise<void> {
-    return until('the model is ready', () => this.relay.coordinator.isReady(this.model) && this.relay.coordinator.isLinked(this.model));
+    return until(
+      'the model is ready',
+      () => this.relay.coordinator.isReady(this.model) && this.relay.coordinator.isLinked(this.model),
+    );
   }
 
   /** No session is left, on any tab that is still open and at the relay. */
@@ -126,10 +143,10 @@ export class ProviderTab {
   }
 
   /** As if Start had been pressed; does not wait for the shard. */
-  start(backend: 'wasm' | 'webgpu'): Promise<void> {
+  start({ backend = 'wasm', dutyCycle = 1 }: Omit<TabSettings, 'context'> = {}): Promise<void> {
     return this.page.evaluate((settings) => void (globalThis as unknown as PageScope).vessel.startContribution(settings), {
       memoryBytes,
-      dutyCycle: 1,
+      dutyCycle,
       backend,
     });
   }

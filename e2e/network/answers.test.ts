@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { skipWithoutBrowser } from '../../testing/browser-or-skip.ts';
-import { type TinySample, tinyChats } from '../harness/tiny-samples.ts';
 import { TabNetwork } from '../harness/tab-network.ts';
+import { type TinySample, tinyChats } from '../harness/tiny-samples.ts';
 
 describe('three tabs answer', { skip: skipWithoutBrowser }, () => {
   let network: TabNetwork;
@@ -68,7 +68,10 @@ describe('three tabs answer', { skip: skipWithoutBrowser }, () => {
     const whole = await openai.completions.create({ ...greedy, prompt, max_tokens: 8 });
     assert.equal(whole.choices[0]!.finish_reason, 'length');
     assert.equal(whole.usage!.completion_tokens, 8);
-    assert.ok(' For her birthday, she had been given a purple postcard.'.startsWith(whole.choices[0]!.text), whole.choices[0]!.text);
+    assert.ok(
+      ' For her birthday, she had been given a purple postcard.'.startsWith(whole.choices[0]!.text),
+      whole.choices[0]!.text,
+    );
     let text = '';
     for await (const chunk of await openai.completions.create({ ...greedy, prompt, max_tokens: 8, stream: true })) {
       text += chunk.choices[0]?.text ?? '';
@@ -79,7 +82,13 @@ describe('three tabs answer', { skip: skipWithoutBrowser }, () => {
   test('n = 2: greedy choices are equal; drawn ones repeat with their seed', async () => {
     const { messages, text } = chats[2]!;
     const two = await openai.chat.completions.create({ ...greedy, messages, n: 2 });
-    assert.deepEqual(two.choices.map(({ index, message }) => [index, message.content]), [[0, text], [1, text]]);
+    assert.deepEqual(
+      two.choices.map(({ index, message }) => [index, message.content]),
+      [
+        [0, text],
+        [1, text],
+      ],
+    );
     const drawn = { ...greedy, messages: chats[0]!.messages, n: 2, temperature: 1.2, seed: 5, max_tokens: 12 };
     const first = await openai.chat.completions.create(drawn);
     const again = await openai.chat.completions.create(drawn);
@@ -149,7 +158,8 @@ describe('three tabs answer', { skip: skipWithoutBrowser }, () => {
   test('what the API refuses never reaches a tab', async () => {
     const messages = chats[0]!.messages;
     const status = (thrown: unknown) => (thrown instanceof OpenAI.APIError ? [thrown.status, thrown.code] : thrown);
-    const refused = async (body: object) => openai.chat.completions.create({ ...greedy, messages, ...body }).then(assert.fail, status);
+    const refused = async (body: object) =>
+      openai.chat.completions.create({ ...greedy, messages, ...body }).then(assert.fail, status);
     assert.deepEqual(await refused({ model: 'nobody-has-it' }), [404, 'model_not_found']);
     assert.deepEqual(await refused({ messages: [{ role: 'user', content: 'kite '.repeat(600) }] }), [400, 'context_exceeded']);
     assert.deepEqual(await refused({ max_tokens: 0 }), [400, 'bad_request']);
@@ -158,6 +168,9 @@ describe('three tabs answer', { skip: skipWithoutBrowser }, () => {
   });
 
   test('the tabs had nothing to complain about', () => {
-    assert.deepEqual(network.tabs.flatMap(({ complaints }) => complaints), []);
+    assert.deepEqual(
+      network.tabs.flatMap(({ complaints }) => complaints),
+      [],
+    );
   });
 });

@@ -67,7 +67,6 @@ async function open(scene: Scene, options: BrowserContextOptions & { pace?: numb
   return page;
 }
 
-// biome-ignore lint/performance/useDomNodeTextContent: what is shown counts, not what is in the document
 const textOf = (locator: Locator) => locator.innerText();
 const main = (page: Page) => page.getByRole('main');
 const contribute = (page: Page) => page.getByRole('region', { name: /tab/ }).first();

@@ -3,11 +3,14 @@
  * positions go through the shard twice, in one step and one by one; two different kernels then have to agree.
  */
 import { VesselError } from '../../shared/protocol/errors.ts';
+import { systemClock } from '../system-clock.ts';
 import type { ShardRuntime, StepInput } from './shard-runtime.ts';
 
 export interface CanaryReport {
   /** Largest difference between both ways, in parts of the output's root mean square. */
   error: number;
+  /** Median milliseconds of one position at a time: what a generated token will take here. */
+  stepMs: number;
 }
 
 /** f32 kernels part by about 1e-5, f16 ones by about 1e-2; a broken one by about 1. */
@@ -15,14 +18,17 @@ const allowedError = { f32: 1e-3, f16: 1e-1 };
 const positions = 5;
 
 /** Throws `bad_output` if the shard's output is not finite, all zeros, or depends on how the positions were cut into steps. */
-export async function runCanary(runtime: ShardRuntime): Promise<CanaryReport> {
+export async function runCanary(runtime: ShardRuntime, now = systemClock.now): Promise<CanaryReport> {
   const whole = runtime.createCache(positions);
   const single = runtime.createCache(positions);
   try {
     const expected = lastRow(runtime, (await runtime.step(whole, canaryInput(runtime, 0, positions))).values);
     let found = expected;
+    const steps: number[] = [];
     for (let at = 0; at < positions; at++) {
+      const began = now();
       found = lastRow(runtime, (await runtime.step(single, canaryInput(runtime, at, at + 1))).values);
+      steps.push(now() - began);
     }
     const error = relativeError(found, expected);
     if (!(error <= allowedError[runtime.arithmetic])) {
@@ -31,7 +37,7 @@ export async function runCanary(runtime: ShardRuntime): Promise<CanaryReport> {
         `This device computes the same input to different results (off by ${error.toPrecision(2)}).`,
       );
     }
-    return { error };
+    return { error, stepMs: steps.sort((a, b) => a - b)[positions >> 1]! };
   } finally {
     whole.release();
     single.release();

@@ -118,6 +118,11 @@ export class NodeProvider {
     return this.#provider.status();
   }
 
+  /** Frame links of this provider that run over the relay: 0, unless something is wrong. */
+  relayedLinks(): number {
+    return this.#client.node.relayedLinks();
+  }
+
   /** Says goodbye, ends its sessions, frees everything. */
   async stop(): Promise<void> {
     this.#agent.leave();

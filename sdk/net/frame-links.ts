@@ -15,6 +15,8 @@ const decoder = new TextDecoder();
 export class FrameLinks {
   readonly #openStream: (peer: string) => Promise<Stream>;
   readonly #links = new Map<string, Promise<StreamRecords>>();
+  /** Of the links, those that are open. */
+  readonly #inUse = new Map<string, StreamRecords>();
   onRefusal: (peer: string, refusal: FrameRefusal) => void = () => {};
   onLost: (peer: string) => void = () => {};
 
@@ -55,13 +57,13 @@ export class FrameLinks {
   /** The connection to `peer` is gone. */
   lost(peer: string): void {
     this.#links.delete(peer);
+    this.#inUse.delete(peer);
     this.onLost(peer);
   }
 
   /** A link that ends is a loss only while it is the one in use. */
-  async #closed(peer: string, records: StreamRecords): Promise<void> {
-    const current = await this.#links.get(peer)?.catch(() => null);
-    if (current === records) this.lost(peer);
+  #closed(peer: string, records: StreamRecords): void {
+    if (this.#inUse.get(peer) === records) this.lost(peer);
   }
 
   async #open(peer: string): Promise<StreamRecords> {
@@ -72,9 +74,10 @@ export class FrameLinks {
         { refusal: maxRefusalBytes },
         {
           onRecord: (_kind, body) => this.onRefusal(peer, parseMessage(frameRefusalSchema, decoder.decode(body))),
-          onClose: () => void this.#closed(peer, records),
+          onClose: () => this.#closed(peer, records),
         },
       );
+      this.#inUse.set(peer, records);
       return records;
     } catch (thrown) {
       const error = toVesselError(thrown);
