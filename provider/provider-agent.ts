@@ -22,7 +22,8 @@ const longestLinkRetryMs = 30_000;
 export class ProviderAgent {
   readonly #options: ProviderAgentOptions;
   #cancel = () => {};
-  #neighbours = new Set<string>();
+  /** Whom the relay wants this provider linked to, with what takes a planned retry back. */
+  #neighbours = new Map<string, () => void>();
   /** What the last change told. */
   #phases = '';
   #state: 'sharing' | 'paused' | 'leaving' = 'sharing';
@@ -54,8 +55,7 @@ export class ProviderAgent {
         provider.release(message.session);
         return;
       case 'link':
-        this.#neighbours = new Set(message.peers);
-        for (const peer of message.peers) this.#link(peer, linkRetryMs);
+        this.#seek(message.peers);
         return;
       default:
         // The rest is for askers and pages.
@@ -64,16 +64,21 @@ export class ProviderAgent {
   }
 
   /** A neighbour that cannot be reached is tried again while the relay wants the link: tabs are busiest when they have just come. */
-  #link(peer: string, retryMs: number): void {
-    this.#options
-      .connect(peer)
-      .catch(() => {
-        this.#options.clock.after(retryMs, () => {
-          if (this.#neighbours.has(peer) && this.#state !== 'leaving')
-            this.#link(peer, Math.min(2 * retryMs, longestLinkRetryMs));
-        });
-      })
-      .finally(() => this.heartbeat());
+  async #link(peer: string, retryMs: number): Promise<void> {
+    try {
+      await this.#options.connect(peer);
+    } catch {
+      if (!this.#neighbours.has(peer)) return;
+      const retry = () => void this.#link(peer, Math.min(2 * retryMs, longestLinkRetryMs));
+      this.#neighbours.set(peer, this.#options.clock.after(retryMs, retry));
+    }
+    if (this.#state !== 'leaving') this.heartbeat();
+  }
+
+  #seek(peers: readonly string[]): void {
+    for (const cancel of this.#neighbours.values()) cancel();
+    this.#neighbours = new Map(peers.map((peer) => [peer, () => {}]));
+    for (const peer of peers) void this.#link(peer, linkRetryMs);
   }
 
   /** Paused: sessions end, no new ones come, the relay looks for another holder. */
@@ -110,6 +115,7 @@ export class ProviderAgent {
   /** Says goodbye, so that the relay need not wait for silence. */
   leave(): void {
     this.#cancel();
+    this.#seek([]);
     this.#state = 'leaving';
     this.heartbeat();
     this.#options.send({ type: 'withdraw' });

@@ -7,7 +7,7 @@ import { samplingSchema } from '../../shared/protocol/sampling.ts';
 import { skipWithoutBrowser } from '../../testing/browser-or-skip.ts';
 import { NodeNetwork } from '../harness/node-network.ts';
 import { PageAsk } from '../harness/page-ask.ts';
-import { type ProviderTab, TabNetwork } from '../harness/tab-network.ts';
+import { TabNetwork } from '../harness/tab-network.ts';
 import { type TinySample, tinyChats } from '../harness/tiny-samples.ts';
 import { until } from '../harness/until.ts';
 
@@ -29,14 +29,13 @@ function askIds(vessel: Vessel, { promptIds, allIds }: TinySample, maxTokens = a
 describe('Chromium tabs as providers', { skip: skipWithoutBrowser }, () => {
   let network: TabNetwork;
   let vessel: Vessel;
-  let asker: ProviderTab;
 
   before(async () => {
     network = await TabNetwork.start({ split: [3, 3, 2] });
-    await network.addTabs(3);
+    // Slow enough that the middle of an answer can be met.
+    await network.addTabs(3, { dutyCycle: 0.2 });
     await network.ready();
     vessel = await connect({ relay: network.url });
-    asker = await network.openPage();
   });
   after(async () => {
     await vessel?.close();
@@ -61,8 +60,8 @@ describe('Chromium tabs as providers', { skip: skipWithoutBrowser }, () => {
       const heard = network.proxy.presence.slice(before.presence, now.presence).filter((type) => !idleTalk.has(type));
       assert.deepEqual(heard, [], 'presence hears nothing of the session');
       assert.equal(now.session, before.session);
-      // 64 tokens over two links between tabs are 128 rows; the relay saw less than two of them, in keep-alives.
-      assert.ok(now.libp2p - before.libp2p < 2 * rowBytes, `${now.libp2p - before.libp2p} bytes`);
+      // 64 tokens over two links between tabs are 128 rows; what the relay carried meanwhile is a handful of keep-alives.
+      assert.ok(now.libp2p - before.libp2p < 16 * rowBytes, `${now.libp2p - before.libp2p} bytes`);
       assert.equal(event.stats?.relayMessagesPerToken, 0);
       assert.ok(event.stats!.bytesPerTokenPerHop >= rowBytes);
     }
@@ -72,12 +71,14 @@ describe('Chromium tabs as providers', { skip: skipWithoutBrowser }, () => {
   });
 
   test('the relay goes for good in the middle of two asks, one from Node and one from a page: both end with the exact ids', async () => {
+    const asker = await network.openPage();
+    const page = await PageAsk.begin(asker.page, chats[0]!.messages[0]!.content, 64);
+    await until('the page’s answer has begun', async () => (await page.state()).pieces > 0);
     const ids: number[] = [];
     const node = (async () => {
       for await (const event of askIds(vessel, chats[0]!)) if (event.type === 'token') ids.push(event.id);
     })();
-    const page = await PageAsk.begin(asker.page, chats[0]!.messages[0]!.content, 64);
-    await until('both have begun', async () => ids.length > 0 && (await page.state()).pieces > 0);
+    await until('the answer in Node has begun', () => ids.length > 0);
     network.proxy.cut();
     const sofar = { node: ids.length, page: (await page.state()).pieces };
     assert.ok(sofar.node < 64 && sofar.page < 64, `cut in the middle: ${JSON.stringify(sofar)}`);
