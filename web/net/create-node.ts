@@ -200,8 +200,10 @@ class PageNode implements VesselNode {
 
   #watched(view: NetworkView): void {
     this.#view = view;
+    const graphs = new Set(view.models.flatMap(({ id, kind }) => (kind === 'graph' ? [id] : [])));
     this.state.update({
-      models: view.models,
+      // A graph is held as a whole: it has no layers to show.
+      models: view.models.map((model) => (graphs.has(model.id) ? { ...model, layers: 0 } : model)),
       network: {
         providers: view.providers.flatMap(({ peer, backend, shards }) =>
           shards
@@ -209,8 +211,7 @@ class PageNode implements VesselNode {
             .map(({ model, from, to }) => ({
               id: shortId(peer),
               model,
-              from,
-              to,
+              ...(graphs.has(model) ? { from: 0, to: 0 } : { from, to }),
               backend,
               you: peer === this.#online?.peer,
             })),

@@ -17,7 +17,7 @@ export default function NetworkSection() {
     <section id="network" className="panel network" aria-labelledby="network-title">
       <div className="panel-head">
         <h2 id="network-title">Who holds what</h2>
-        <p className="panel-note">{plural(providers.length, 'provider')} online</p>
+        <p className="panel-note">{plural(new Set(providers.map(({ id }) => id)).size, 'provider')} online</p>
       </div>
       {models.length === 0 && (
         <p className="empty">{relay === 'online' ? 'The relay offers no model yet.' : 'Waiting for the relay.'}</p>
