@@ -227,7 +227,7 @@ test('[OR22] a neighbour whose link breaks ends the sessions that need it, and n
   assert.equal(place.hop.openCaches, 0);
 });
 
-test('[FR19] rows travel as the arithmetic that made them, and either kind is understood', async () => {
+test('[FR19] rows leave as f32 whatever the arithmetic, and either kind is understood', async () => {
   const { place, open } = await middleHop();
   const halves = new Uint16Array(48).fill(0x3c00);
   const ones = promptFrame(open, { dtype: 'f16', payload: new Uint8Array(halves.buffer) });

@@ -200,7 +200,7 @@ test('[PR15] a provider that misses its heartbeats is forgotten, and its layers 
   assert.equal(place.coordinator.providers, 2);
   assert.equal(place.coordinator.isReady(model.id), true);
   silent.beat();
-  assert.equal(place.coordinator.providers, 2, 'it has to offer itself again');
+  assert.equal(place.coordinator.providers, 2, 'it has to be offered again');
 });
 
 test('[PR9] an assignment is said once, in full, and again when it changes', async () => {

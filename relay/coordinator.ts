@@ -132,6 +132,11 @@ export class Coordinator {
     this.#changed();
   }
 
+  /** Whether this provider is known. One that was silent for too long is not. */
+  has(id: string): boolean {
+    return this.#extras.has(id);
+  }
+
   /** A provider is gone, by its own word or by silence. */
   withdraw(id: string): void {
     this.#extras.delete(id);

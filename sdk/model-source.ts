@@ -40,11 +40,14 @@ export class ModelSource {
     if (!parsed.success)
       throw new VesselError('version_mismatch', 'The relay describes models in a way this version does not know.');
     const manifest = parsed.data;
+    const id = manifestId(manifest);
+    if (/^b[a-z2-7]{50,}$/.test(nameOrId) && id !== nameOrId)
+      throw new VesselError('bad_blob', 'The relay sent another manifest than the one asked for.');
     if (manifest.kind !== 'language') throw new VesselError('unsupported', `${manifest.name} is not a language model.`);
     const tokenizer = await this.#fetch(`/blobs/${manifest.tokenizer.cid}`);
     if (cidOf(tokenizer) !== manifest.tokenizer.cid) throw new VesselError('bad_blob', 'The tokenizer does not match its hash.');
     return {
-      id: manifestId(manifest),
+      id,
       manifest,
       context: Math.min(manifest.architecture.context, limits.maxContext),
       codec: new TextCodec(JSON.parse(new TextDecoder().decode(tokenizer))),

@@ -51,6 +51,13 @@ export class PageAsk {
     this.#page = page;
   }
 
+  /** Whether text has come. Throws when the ask has failed. */
+  async hasBegun(): Promise<boolean> {
+    const { pieces, error } = await this.state();
+    if (error !== null) throw new Error(`The page's ask failed: ${error}`);
+    return pieces > 0;
+  }
+
   state(): Promise<PageAskState> {
     return this.#page.evaluate(() => (globalThis as unknown as Scope).asked);
   }

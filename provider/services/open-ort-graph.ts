@@ -9,8 +9,8 @@ import type { GraphExecutor, GraphTensor } from './graph-executor.ts';
 export async function openOrtGraph(ort: OrtModule, bytes: Uint8Array, backend: Backend): Promise<GraphExecutor> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: [backend],
-    // Warnings about a model's unused initializers are nothing its user can act on; errors are thrown.
-    logSeverityLevel: 3,
+    // Errors are thrown; printed as well, they would look like a failure where the next backend simply takes over.
+    logSeverityLevel: 4,
     ...(backend === 'webgpu' && { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
   };
   const session = await exclusively(ort, () => ort.InferenceSession.create(bytes, options));

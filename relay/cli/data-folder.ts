@@ -5,7 +5,9 @@
  *   relay.lock     process id of the relay that uses the folder
  *   models/        model store
  *   downloads/     unfinished downloads from a hub
- *   relay/         what a relay must not lose: accounts, keys, ledger
+ *   relay/         what a relay must not lose: its peer key and the API keys
+ *   device-key     identity of `vessel provide`
+ *   blobs/         weights that `vessel provide` fetched
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';

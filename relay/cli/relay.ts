@@ -2,7 +2,7 @@ import { ModelStore } from '../models/model-store.ts';
 import { startRelay } from '../start-relay.ts';
 import type { Command } from './command.ts';
 import { dataFolderPath, openDataFolder } from './data-folder.ts';
-import { addDefaultModel } from './default-models.ts';
+import { addDefaultModel, addDefaultServices } from './default-models.ts';
 import { parseCount, parseOptions } from './parse-options.ts';
 import { pageFolder } from './program-files.ts';
 import { choosePort } from './serve-options.ts';
@@ -15,7 +15,7 @@ const usage = `usage: vessel relay [--port <n>] [--host <address>] [options]
   --require-key           refuse API calls without a key (vessel key create)
   --max-layers <n>        layers of one model that one provider gets at most
   --stun <url>            STUN or TURN server for tabs, may be repeated (default: none)
-  --no-default-model      do not add the embedded vessel-tiny
+  --no-default-model      do not add the models that come with Vessel (vessel-tiny, mnist, silero-vad)
   --trust-proxy           take callers' addresses from X-Forwarded-For (behind your own proxy only)
   --data <folder>         data folder (default: VESSEL_HOME or ~/.vessel)
 
@@ -46,7 +46,10 @@ export const relayCommand: Command = {
     const lock = await data.lock();
     try {
       const store = await new ModelStore(data.models).open();
-      if (!values['no-default-model']) await addDefaultModel(store, data, io);
+      if (!values['no-default-model']) {
+        await addDefaultModel(store, data, io);
+        await addDefaultServices(store, data);
+      }
       const page = pageFolder();
       const relay = await startRelay({
         folder: data.relay,

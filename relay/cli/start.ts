@@ -76,7 +76,7 @@ export const startCommand: Command = {
           'no Chromium found, so no provider tabs: open the page yourself and press Start contributing, in two tabs\n',
         );
       }
-      io.stdout.write(welcome(relay.url, tabCount >= 2));
+      io.stdout.write(welcome(relay.url, tabCount));
       await untilAborted(io.signal);
       io.stderr.write('closing …\n');
       return 0;
@@ -101,7 +101,7 @@ async function bringUp(tabs: ProviderTabs, count: number, isReady: () => boolean
   await Promise.race([ready, tabs.failed]).finally(() => over.abort());
 }
 
-function welcome(url: string, hasProviders: boolean): string {
+function welcome(url: string, tabs: number): string {
   return `
 Vessel is running.
 
@@ -121,7 +121,7 @@ Try it:
   });
   console.log(answer.choices[0].message.content);
 
-${hasProviders ? 'Two headless tabs hold half of the layers each. Open the page to lend this browser too.' : 'Open the page in two tabs and press Start contributing in each.'}
+${tabs >= 2 ? `${tabs} headless tabs hold half of the layers each. Open the page to lend this browser too.` : 'Open the page in two tabs and press Start contributing in each.'}
 WebGPU, storage and keys need a secure context: http://localhost or https. Ctrl-C ends everything.
 `;
 }

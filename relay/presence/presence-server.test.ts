@@ -302,6 +302,20 @@ test('[PR14] one client cannot fill the waiting line', async () => {
   assert.equal(place.coordinator.waiting, limits.maxSessionsPerAsker);
 });
 
+test('[PR15] a provider that was silent for too long takes part again with its next heartbeat', async () => {
+  const place = await relay();
+  const client = await provider(place);
+  place.time.advance(limits.heartbeatMs * (limits.heartbeatMissesAllowed + 1));
+  place.coordinator.tick();
+  assert.equal(place.coordinator.providers, 0);
+  client.send(heartbeat(client.shards));
+  await answered(client);
+  assert.deepEqual(
+    place.coordinator.view().providers.map(({ peer, shards }) => [peer, shards.length]),
+    [[client.identity.peer, 1]],
+  );
+});
+
 test('[PR17] a heartbeat of somebody who offers nothing is ignored', async () => {
   const place = await relay();
   const client = await place.client();

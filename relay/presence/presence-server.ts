@@ -13,6 +13,7 @@ import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import { parseMessage } from '../../shared/protocol/parse-message.ts';
 import {
+  type Capability,
   helloText,
   type PresenceClientMessage,
   type PresenceRelayMessage,
@@ -113,7 +114,8 @@ class PresenceConnection {
   readonly #abort = new AbortController();
   readonly #helloTimer: NodeJS.Timeout;
   #account = '';
-  #isProvider = false;
+  /** What this client offers; null: nothing. */
+  #offered: Capability | null = null;
   /** Asks of this client that wait for a route. */
   #matching = 0;
   #tail: Promise<void> = Promise.resolve();
@@ -178,14 +180,17 @@ class PresenceConnection {
     if (this.peer === null) throw new VesselError('unauthorized', 'Say hello first.');
     switch (message.type) {
       case 'offer':
-        this.#isProvider = true;
-        this.#options.coordinator.offer(this.peer, this.#account, message.capability, (reply) => this.send(reply));
+        this.#offered = message.capability;
+        this.#offer(this.peer, message.capability);
         return;
       case 'withdraw':
         this.#withdraw();
         return;
       case 'heartbeat':
-        if (this.#isProvider) this.#options.coordinator.heartbeat(this.peer, message);
+        if (!this.#offered) return;
+        // A tab whose machine was too busy to beat is forgotten, but its connection still stands: it takes part again at once.
+        if (!this.#options.coordinator.has(this.peer)) this.#offer(this.peer, this.#offered);
+        this.#options.coordinator.heartbeat(this.peer, message);
         return;
       case 'match':
         // Matching may wait for a free slot: other messages of this client go on meanwhile.
@@ -263,9 +268,13 @@ class PresenceConnection {
     if (this.#allowance < -messagesPerSecond) throw new VesselError('rate_limited');
   }
 
+  #offer(peer: string, capability: Capability): void {
+    this.#options.coordinator.offer(peer, this.#account, capability, (reply) => this.send(reply));
+  }
+
   #withdraw(): void {
-    if (this.#isProvider && this.peer) this.#options.coordinator.withdraw(this.peer);
-    this.#isProvider = false;
+    if (this.#offered && this.peer) this.#options.coordinator.withdraw(this.peer);
+    this.#offered = null;
   }
 
   #closed(): void {

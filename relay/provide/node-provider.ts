@@ -136,5 +136,5 @@ export class NodeProvider {
 function describeShards({ shards, failure }: ProviderStatus): string {
   if (failure) return `failed: ${failure.message}`;
   if (shards.length === 0) return 'waiting for the relay to name layers';
-  return shards.map(({ model, from, to, phase }) => `layers ${from}-${to - 1} of ${model.slice(-8)}: ${phase}`).join(', ');
+  return shards.map(({ model, from, to, phase }) => `${from}–${to} of ${model.slice(-8)}: ${phase}`).join(', ');
 }
