@@ -126,7 +126,9 @@ test('without a browser it runs, and says what to do to have providers', async (
     await vessel.until('it is running', isRunning);
     assert.match(vessel.stderr, /no Chromium found.*open the page yourself and press Start contributing/);
     assert.match(vessel.stdout, /Open the page in two tabs and press Start contributing/);
-    const { models } = (await (await fetch(`${pageAddress(vessel)}/health`)).json()) as { models: { name: string; ready: boolean }[] };
+    const { models } = (await (await fetch(`${pageAddress(vessel)}/health`)).json()) as {
+      models: { name: string; ready: boolean }[];
+    };
     assert.ok(models.some(({ name, ready }) => name === 'vessel-tiny' && !ready));
     vessel.signal('SIGTERM');
     await vessel.ended;

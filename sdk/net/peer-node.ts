@@ -21,6 +21,7 @@ import { limits } from '../../shared/protocol/limits.ts';
 import { frameProtocol, orderProtocol } from '../../shared/protocol/version.ts';
 import { endWebRtc } from './end-webrtc.ts';
 import { type FrameHandler, FrameLinks } from './frame-links.ts';
+import { repairInitChannels } from './init-channel.ts';
 import { type OrderHandlers, OrderLink } from './order-link.ts';
 
 const dialDeadlineMs = 8000;
@@ -68,6 +69,7 @@ export class PeerNode {
   #hasEnded = false;
 
   static async create(options: PeerNodeOptions): Promise<PeerNode> {
+    await repairInitChannels();
     const libp2p = await createLibp2p<PeerServices>({
       privateKey: options.privateKey,
       addresses: { listen: ['/p2p-circuit', '/webrtc'] },
