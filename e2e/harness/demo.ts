@@ -3,6 +3,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DemoReport } from '../../relay/cli/demo-question.ts';
+import { byteIds } from '../../testing/byte-codec.ts';
+import { stopIds } from '../../testing/byte-tokenizer.ts';
+import { memoryCheckpoint, writeCheckpoint } from '../../testing/checkpoint-folder.ts';
+import { smallestMargin } from '../../testing/model-case.ts';
+import { familyPresets, type RandomCheckpointOptions, randomCheckpoint } from '../../testing/random-checkpoint.ts';
+import { greedyReference, loadReference } from '../../testing/reference-forward.ts';
 import { evenSplit } from './even-split.ts';
 import { repository, runVessel, storiesFolder, tinyFolder } from './vessel-process.ts';
 
@@ -18,6 +24,8 @@ export interface DemoCase {
   stopIds: number[];
 }
 
+/** Tokens asked of checkpoints with random weights. */
+export const familyTokens = 16;
 const isFull = process.env.VESSEL_FULL === '1';
 
 /** SwiftShader's first step of a shape takes seconds: the default run asks for few tokens of it. */
@@ -46,6 +54,23 @@ export async function storiesCase(sample = 0): Promise<DemoCase> {
   const path = join(repository, 'testing/fixtures/stories260K/greedy_reference.json');
   const { prompt, prompt_ids, generated_ids } = JSON.parse(await readFile(path, 'utf8')).results[sample];
   return { model: storiesFolder, layers: 5, prompt, isRaw: true, promptIds: prompt_ids, ids: generated_ids, stopIds: [1, 2] };
+}
+
+/** Longer than the presets' sliding windows; digits are what their tokenizer never merges. */
+const digits = '3141592653589793238462643383279502884197';
+
+/** A checkpoint with random weights, written to `folder`; its greedy ids come from the float64 reference. */
+export async function familyCase(preset: keyof typeof familyPresets, folder: string): Promise<DemoCase> {
+  const shape: RandomCheckpointOptions = familyPresets[preset];
+  const promptIds = byteIds(digits);
+  for (let seed = 1; ; seed++) {
+    const files = randomCheckpoint({ ...shape, seed });
+    const { ids, minMargin } = greedyReference(await loadReference(memoryCheckpoint(files)), promptIds, familyTokens);
+    // Where two tokens are as good as equal, backends may rightly differ.
+    if (minMargin <= smallestMargin) continue;
+    await writeCheckpoint(files, folder);
+    return { model: folder, layers: shape.layers, prompt: digits, isRaw: true, promptIds, ids, stopIds };
+  }
 }
 
 export interface DemoRun {

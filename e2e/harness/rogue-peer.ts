@@ -15,6 +15,8 @@ import { relayMultiaddr } from '../../sdk/net/relay-address.ts';
 import { encodeRecord, type RecordKind, RecordReader } from '../../shared/protocol/record-reader.ts';
 
 const dialDeadlineMs = 20_000;
+const streamDeadlineMs = 5000;
+const tries = 4;
 const anyLength = 2 ** 31;
 
 export class RoguePeer {
@@ -47,8 +49,16 @@ export class RoguePeer {
   /** A stream to a provider over WebRTC. */
   async open(provider: string, protocol: string): Promise<RogueStream> {
     const address = multiaddr(`${this.#relay}/p2p-circuit/webrtc/p2p/${provider}`);
-    const connection = await this.#libp2p.dial(address, { signal: AbortSignal.timeout(dialDeadlineMs) });
-    return new RogueStream(await connection.newStream(protocol, { signal: AbortSignal.timeout(dialDeadlineMs) }));
+    for (let attempt = 1; ; attempt++) {
+      const connection = await this.#libp2p.dial(address, { signal: AbortSignal.timeout(dialDeadlineMs) });
+      try {
+        return new RogueStream(await connection.newStream(protocol, { signal: AbortSignal.timeout(streamDeadlineMs) }));
+      } catch (thrown) {
+        // A connection that takes no stream is dead, whatever its status says.
+        connection.abort(new Error('No stream.'));
+        if (attempt === tries) throw thrown;
+      }
+    }
   }
 
   async leave(): Promise<void> {

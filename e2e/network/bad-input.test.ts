@@ -164,7 +164,10 @@ describe('three tabs, one of them in bad company', { skip: skipWithoutBrowser },
       await stream.record('text', openMessage([...providers], { version: protocolVersion + 1 }));
       await assertRefused(stream, 'version_mismatch');
       await stream.record('text', { type: 'open', capacity: -1 });
-      await until('an order that follows no schema ends its stream or is refused', () => stream.isEnded || stream.heard.length > 0);
+      await until(
+        'an order that follows no schema ends its stream or is refused',
+        () => stream.isEnded || stream.heard.length > 0,
+      );
       const code = stream.heard[0]?.code;
       assert.ok(stream.isEnded || code === 'bad_message', code);
     });
@@ -200,7 +203,13 @@ describe('three tabs, one of them in bad company', { skip: skipWithoutBrowser },
     let lost: unknown = null;
     let gone: Promise<void> | null = null;
     try {
-      for await (const event of vessel.askIds({ model: 'vessel-tiny', promptIds, maxTokens: 400, stopIds: [], sampling: greedy })) {
+      for await (const event of vessel.askIds({
+        model: 'vessel-tiny',
+        promptIds,
+        maxTokens: 400,
+        stopIds: [],
+        sampling: greedy,
+      })) {
         if (event.type !== 'token' || event.index !== 3) continue;
         gone = network.tabs[1]!.close();
       }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { skipWithoutBrowser } from '../../testing/browser-or-skip.ts';
-import { assertDemo, type DemoCase, storiesCase, tinyCase, tokensFor } from '../harness/demo.ts';
+import { presetNames } from '../../testing/model-case.ts';
+import { assertDemo, type DemoCase, familyCase, familyTokens, storiesCase, tinyCase, tokensFor } from '../harness/demo.ts';
 import { runVessel, tinyFolder, VesselProcess } from '../harness/vessel-process.ts';
 
 const skip = skipWithoutBrowser;
@@ -51,6 +52,18 @@ for (const backend of ['wasm', 'webgpu'] as const) {
         await assertDemo(await models[model]!(), { backend, tabs, tokens: tokensFor(backend) });
       });
     }
+  }
+}
+
+for (const preset of presetNames) {
+  for (const backend of ['wasm', 'webgpu'] as const) {
+    const title = `random weights of ${preset} on ${backend}: in one tab and in as many as it has layers, the ids are the reference's`;
+    test(title, { skip: isOnlyInFull }, async () => {
+      const question = await familyCase(preset, join(folder, `${preset}-${backend}`));
+      for (const tabs of [1, question.layers]) {
+        await assertDemo(question, { backend, tabs, tokens: familyTokens, ignoreEos: true });
+      }
+    });
   }
 }
 

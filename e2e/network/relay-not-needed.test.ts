@@ -1,6 +1,7 @@
 /** Once an ask is matched the relay has nothing to do with it: it hears nothing, carries nothing, and may go. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { connect, type Vessel } from '../../sdk/vessel.ts';
 import type { AskEvent } from '../../shared/protocol/asking.ts';
 import { samplingSchema } from '../../shared/protocol/sampling.ts';
@@ -45,6 +46,11 @@ describe('Chromium tabs as providers', { skip: skipWithoutBrowser }, () => {
   test('[PR10] between the route and the end no message passes presence, and no activation passes the relay’s libp2p', async () => {
     // The first ask makes the links; they stay.
     for await (const event of askIds(vessel, chats[1]!, 2)) assert.ok(event);
+    await until('tabs that look for each other have found each other', async () => {
+      const { libp2p } = network.proxy.bytes;
+      await setTimeout(1000);
+      return network.proxy.bytes.libp2p === libp2p;
+    });
     const ids: number[] = [];
     let before = { presence: 0, libp2p: 0, session: 0 };
     const look = () => ({

@@ -49,7 +49,7 @@ describe('a whole network from one command', { skip: skipWithoutBrowser }, () =>
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
     await page.goto(url);
-    await page.getByText('vessel-tiny').first().waitFor();
+    await page.getByRole('option', { name: 'vessel-tiny' }).waitFor({ state: 'attached' });
     await page.getByRole('button', { name: 'Start contributing' }).waitFor();
     assert.deepEqual(complaints, []);
     await close();

@@ -15,6 +15,8 @@ const decoder = new TextDecoder();
 export class FrameLinks {
   readonly #openStream: (peer: string) => Promise<Stream>;
   readonly #links = new Map<string, Promise<StreamRecords>>();
+  /** Streams that others opened to us. */
+  readonly #served = new Set<StreamRecords>();
   /** Of the links, those that are open. */
   readonly #inUse = new Map<string, StreamRecords>();
   onRefusal: (peer: string, refusal: FrameRefusal) => void = () => {};
@@ -49,9 +51,15 @@ export class FrameLinks {
             void records.send('refusal', encoder.encode(JSON.stringify(refusal))).catch(() => undefined);
           });
         },
-        onClose: () => undefined,
+        onClose: () => this.#served.delete(records),
       },
     );
+    this.#served.add(records);
+  }
+
+  /** Ends the streams that others opened to us. They open new ones, to whoever serves next. */
+  endServed(): void {
+    for (const records of this.#served) records.close();
   }
 
   /** The connection to `peer` is gone. */

@@ -196,6 +196,11 @@ export class PeerNode {
     await this.#libp2p.unhandle([orderProtocol, frameProtocol]);
   }
 
+  /** Ends the frame streams that others opened to this node: what served them is gone, and they would send into the void. */
+  endFrames(): void {
+    this.#frames.endServed();
+  }
+
   async stop(): Promise<void> {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

@@ -80,6 +80,7 @@ export class ComputeBridge {
     });
     this.#worker.terminate();
     for (const link of this.#orders.values()) link.close();
+    this.#node.endFrames();
   }
 
   #receive(message: FromWorker): void {
