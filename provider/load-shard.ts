@@ -45,9 +45,9 @@ export function createLoadShard(source: ShardSource, ort: () => Promise<OrtModul
     });
     try {
       onProgress('checking');
-      const { stepMs } = await runCanary(runtime);
+      const { stepMs, runtime: sound } = await runCanary(runtime);
       signal.throwIfAborted();
-      return { kind: 'language', ref, manifest, runtime, bytes: languageShardBytes(manifest, ref), stepMs };
+      return { kind: 'language', ref, manifest, runtime: sound, bytes: languageShardBytes(manifest, ref), stepMs };
     } catch (thrown) {
       await runtime.dispose();
       throw thrown;

@@ -54,6 +54,7 @@ export class FakeRuntime implements ShardRuntime {
   readonly backend: Backend;
   readonly adapter: string;
   readonly arithmetic = 'f32';
+  readonly context: number;
   /** Steps done, for tests that count work. */
   steps = 0;
   readonly #options: FakeRuntimeOptions;
@@ -65,6 +66,7 @@ export class FakeRuntime implements ShardRuntime {
     this.#options = options;
     this.backend = options.backend ?? 'wasm';
     this.adapter = options.adapter ?? 'fake';
+    this.context = options.context ?? shard.manifest.architecture.context;
   }
 
   /** Caches created and not released: a test of leaks asks for 0. */
@@ -79,9 +81,8 @@ export class FakeRuntime implements ShardRuntime {
 
   createCache(capacity: number): KvCache {
     if (this.#isDisposed) throw new VesselError('internal', 'This runtime was disposed.');
-    const most = this.#options.context ?? this.shard.manifest.architecture.context;
-    if (!Number.isInteger(capacity) || capacity < 1 || capacity > most) {
-      throw new VesselError('context_exceeded', `This shard takes caches of 1 to ${most} positions, not ${capacity}.`);
+    if (!Number.isInteger(capacity) || capacity < 1 || capacity > this.context) {
+      throw new VesselError('context_exceeded', `This shard takes caches of 1 to ${this.context} positions, not ${capacity}.`);
     }
     return new FakeCache(capacity, this.cacheBytes(capacity), this.shard.to - this.shard.from, this.#caches);
   }

@@ -107,9 +107,11 @@ function ortFor(backend: Backend, build = chooseOrtBuild(backend)): Promise<OrtM
 
 async function loadCuts({ manifest, backend, capacity, arithmetic, build }: ModelRequest, cuts: number[]): Promise<ShardChain> {
   const ort = await ortFor(backend, build);
-  const chain = await loadChain(manifest, blobs, cuts, (shard, reader) =>
-    createOrtRuntime({ ort, backend, shard, blobs: reader, context: capacity, arithmetic }),
-  );
+  const chain = await loadChain(manifest, blobs, cuts, async (shard, reader) => {
+    const runtime = await createOrtRuntime({ ort, backend, shard, blobs: reader, context: capacity, arithmetic });
+    // As a provider does before it offers a shard. Where no step can be long, the canary would only cost time.
+    return capacity > 31 ? (await runCanary(runtime)).runtime : runtime;
+  });
   await loaded?.dispose();
   loaded = chain;
   return chain;
@@ -206,7 +208,7 @@ function run(request: Request): Promise<unknown> {
     case 'cpu-operator':
       return cpuOperator(request);
     case 'canary':
-      return loadWhole(request).then((runtime) => runCanary(runtime));
+      return loadWhole(request).then(async (runtime) => ({ error: (await runCanary(runtime)).error }));
     case 'device-lost':
       return deviceLost(request);
     case 'buffers':

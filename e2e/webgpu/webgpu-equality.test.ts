@@ -69,6 +69,13 @@ for (const preset of presetNames) {
   });
 }
 
+for (const preset of presetNames) {
+  test(`[M5] [C2] WebGPU, ${preset}: more than 32 positions in one step give the reference's ids`, { skip }, async () => {
+    const model = await presetCase(preset, { blobs, n: 8, promptLength: 40 });
+    await assertSplits(model, isFull ? [1, 2] : [1], { chunk: 64 });
+  });
+}
+
 test("[M5] WebGPU, stories260K: splits give the reference's greedy ids and hidden rows", { skip }, async () => {
   await assertSplits(await stories260K({ blobs, n: 8 }), partCounts(5));
 });

@@ -136,6 +136,7 @@ class OrtShardRuntime implements ShardRuntime {
   readonly backend: Backend;
   readonly adapter: string;
   readonly arithmetic: 'f32' | 'f16';
+  readonly context: number;
   readonly #loaded: Loaded;
   readonly #caches = new Set<OrtKvCache>();
   #isDisposed = false;
@@ -145,6 +146,7 @@ class OrtShardRuntime implements ShardRuntime {
     this.backend = loaded.backend;
     this.adapter = loaded.adapter;
     this.arithmetic = loaded.arithmetic;
+    this.context = loaded.context;
     this.#loaded = loaded;
   }
 

@@ -51,6 +51,8 @@ export interface ShardRuntime {
   readonly adapter: string;
   /** Arithmetic really used: `f16` only where the device has it. */
   readonly arithmetic: 'f32' | 'f16';
+  /** Longest capacity any cache of it may have, in positions. */
+  readonly context: number;
   /** Bytes of KV a cache of this capacity takes. */
   cacheBytes(capacity: number): number;
   createCache(capacity: number): KvCache;
