@@ -1,6 +1,7 @@
 /** One generation on this hop: which route it is part of, the KV it owns and how far that KV reaches. */
 import { emptyHistory } from '../shared/protocol/history.ts';
 import type { OpenMessage } from '../shared/protocol/order-messages.ts';
+import type { SessionMeter } from './metering/session-meter.ts';
 import type { HeldShard } from './provider-ports.ts';
 import type { KvCache } from './runtime/shard-runtime.ts';
 import type { Sampler } from './sampling/sampler.ts';
@@ -12,6 +13,8 @@ export class HopSession {
   readonly shard: Extract<HeldShard, { kind: 'language' }>;
   readonly cache: KvCache;
   readonly sampler: Sampler | null;
+  /** Null: the session is free. */
+  readonly meter: SessionMeter | null;
   /** Positions accepted so far: may be ahead of the cache while work waits in the queue. */
   position = 0;
   /** Hash of the tokens at those positions. */
@@ -37,6 +40,7 @@ export class HopSession {
     shard: Extract<HeldShard, { kind: 'language' }>;
     cache: KvCache;
     sampler: Sampler | null;
+    meter: SessionMeter | null;
     nowMs: number;
   }) {
     this.open = fields.open;
@@ -45,6 +49,7 @@ export class HopSession {
     this.shard = fields.shard;
     this.cache = fields.cache;
     this.sampler = fields.sampler;
+    this.meter = fields.meter;
     this.touchedMs = fields.nowMs;
   }
 

@@ -105,19 +105,22 @@ export class LanguageHop {
     after: Uint8Array,
     role: StepRole,
   ): Promise<void> {
+    const { hidden } = session.shard.manifest.architecture;
+    const count = input.kind === 'tokens' ? input.ids.length : input.values.length / hidden;
     try {
+      if (session.meter) await session.meter.cover(count, role === 'token');
       const { result, ms } = await this.#queue.run(async () =>
         session.closed ? null : session.shard.runtime.step(session.cache, input),
       );
       if (result === null || session.closed) return;
       session.computeMs += ms;
       session.touchedMs = this.#clock.now();
+      session.meter?.computed(count, role === 'token', role === 'end-of-prompt', after);
       if (role === 'token') this.#onToken(ms);
       if (result.kind === 'logits') {
         if (role !== 'prompt') await this.#draw(session, result.values, after);
         return;
       }
-      const { hidden } = session.shard.manifest.architecture;
       // The residual stream is f32 whatever the arithmetic is (design M3), so nothing is lost between hops.
       const dtype = 'f32';
       const bytes = encodeFrame({
@@ -128,7 +131,7 @@ export class LanguageHop {
         prior,
         after,
         dtype,
-        count: result.values.length / hidden,
+        count,
         width: hidden,
         endOfPrompt: role === 'end-of-prompt',
         payload: new Uint8Array(result.values.buffer, result.values.byteOffset, result.values.byteLength),

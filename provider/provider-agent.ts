@@ -1,7 +1,9 @@
 /** The provider's talk with the relay: offer, heartbeats, assignments, leases. Sockets are outside. */
 import type { Clock } from '../shared/protocol/clock.ts';
 import { limits } from '../shared/protocol/limits.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
 import type { Capability, PresenceClientMessage, PresenceRelayMessage } from '../shared/protocol/presence-messages.ts';
+import type { Earned } from './metering/metering-ports.ts';
 import type { Provider } from './provider.ts';
 
 export interface ProviderAgentOptions {
@@ -30,13 +32,29 @@ export class ProviderAgent {
 
   constructor(options: ProviderAgentOptions) {
     this.#options = options;
+    const { metering } = options.provider;
+    if (metering) metering.onEarned = (earned) => this.#handIn(earned);
     this.#beat();
   }
 
   /** The relay said welcome, for the first time or after a restart: it knows nothing of this provider now. */
-  welcomed(): void {
-    this.#options.send({ type: 'offer', capability: this.#options.capability });
+  welcomed(terms: NetworkTerms | null = null): void {
+    const { provider, capability, send } = this.#options;
+    const { metering } = provider;
+    if (metering) metering.terms = terms;
+    const ask = metering?.ask;
+    send({ type: 'offer', capability, ...(ask ? { ask } : {}) });
     this.heartbeat();
+    // What the relay lost, or never got, while this provider was away. A chain that does not answer is asked at the next welcome.
+    void metering
+      ?.unclaimed()
+      .then((all) => all.forEach((earned) => void this.#handIn(earned)))
+      .catch(() => undefined);
+  }
+
+  /** Credits are in the relay's own books already. */
+  #handIn(earned: Earned): void {
+    if (earned.payment.kind === 'voucher') this.#options.send({ type: 'earned', ...earned });
   }
 
   receive(message: PresenceRelayMessage): void {

@@ -15,6 +15,8 @@ import { GraphHop } from './graph-hop.ts';
 import { HopSession } from './hop-session.ts';
 import { LanguageHop } from './language-hop.ts';
 import { LeaseBook } from './lease-book.ts';
+import type { BeginMeter, Metering } from './metering/metering.ts';
+import type { SessionMeter } from './metering/session-meter.ts';
 import type { DownloadProgress, HeldShard, Lease, LoadShard, ProviderLinks } from './provider-ports.ts';
 import { Sampler } from './sampling/sampler.ts';
 import { SamplerScratch } from './sampling/sampler-scratch.ts';
@@ -29,6 +31,8 @@ export interface ProviderOptions {
   memoryBytes: number;
   /** Share of time spent working, 0 < dutyCycle ≤ 1. */
   dutyCycle?: number;
+  /** Left out: everything is free. */
+  metering?: Metering;
   /** Something in `status()` changed. */
   onChange?: () => void;
 }
@@ -53,6 +57,8 @@ interface Opening {
 }
 
 export class Provider {
+  /** Null: everything is free. */
+  readonly metering: Metering | null;
   readonly #links: ProviderLinks;
   readonly #clock: Clock;
   readonly #memoryBytes: number;
@@ -65,12 +71,15 @@ export class Provider {
   readonly #sessions = new Map<string, HopSession>();
   /** Sessions whose `open` is under way, with the order that may still cancel it. */
   readonly #opening = new Map<string, Opening>();
+  /** Sessions that are closed, whose asker may still settle. */
+  readonly #settling = new Map<string, { order: number; meter: SessionMeter }>();
   readonly #scratches = new WeakMap<object, SamplerScratch>();
   #stepMs: number | null = null;
   #tokens = 0;
   #paused = false;
 
   constructor(options: ProviderOptions) {
+    this.metering = options.metering ?? null;
     this.#links = options.links;
     this.#clock = options.clock;
     this.#memoryBytes = options.memoryBytes;
@@ -187,6 +196,7 @@ export class Provider {
   /** Call it about once a second: frees what nobody has touched for a lease (design S2). */
   tick(): void {
     this.#leases.expire();
+    for (const [id, { meter }] of this.#settling) if (!meter.isSettling) this.#settling.delete(id);
     const oldest = this.#clock.now() - limits.sessionLeaseMs;
     for (const session of [...this.#sessions.values()]) {
       if (session.touchedMs < oldest) this.#fail(session, new VesselError('lease_expired'));
@@ -226,6 +236,19 @@ export class Provider {
         session.started = true;
         return this.#language.prefill(session);
       }
+      case 'pay': {
+        const settling = this.#settling.get(message.session);
+        if (settling) {
+          // Refused or not, the session is over: there is nobody to tell.
+          if (settling.order === order) await settling.meter.pay(message.payment).catch(() => undefined);
+          this.#settling.delete(message.session);
+          return;
+        }
+        const session = this.#owned(order, message.session);
+        // Free sessions have no use for it.
+        await session.meter?.pay(message.payment).catch((thrown) => this.#fail(session, toVesselError(thrown)));
+        return;
+      }
       case 'close': {
         const opening = this.#opening.get(message.session);
         if (opening?.order === order) {
@@ -236,6 +259,11 @@ export class Provider {
         if (this.#graphs.owns(order, message.session)) return this.#graphs.closeAnswered(order, message.session);
         const session = this.#owned(order, message.session);
         this.#end(session.id);
+        // The last receipt comes before the last word.
+        if (session.meter) {
+          await session.meter.end();
+          this.#settling.set(session.id, { order, meter: session.meter });
+        }
         const { decodeBytes, decodeFrames, computeMs } = session;
         this.#links.reply(order, { type: 'closed', session: session.id, decodeBytes, decodeFrames, computeMs });
         return;
@@ -267,14 +295,17 @@ export class Provider {
         (lease) => lease.asker === peer && sameShard(lease, open) && lease.capacity >= open.capacity,
       );
       const downstream = route[(index + 1) % route.length]!;
-      if (downstream !== this.#links.self) await this.#links.connect(downstream);
+      const [beginMeter] = await Promise.all([
+        this.metering?.admit(open) ?? null,
+        downstream === this.#links.self ? undefined : this.#links.connect(downstream),
+      ]);
       // From here to the end nothing waits: what is checked still holds when the KV is taken.
       if (opening.ended) throw opening.ended;
-      this.#begin(order, peer, open);
+      this.#begin(order, peer, open, beginMeter);
     });
   }
 
-  #begin(order: number, asker: string, open: OpenMessage): void {
+  #begin(order: number, asker: string, open: OpenMessage, beginMeter: BeginMeter | null): void {
     const shard = this.#shelf.ready(open);
     if (shard?.kind !== 'language') throw new VesselError('provider_lost', 'This provider does not hold that shard any more.');
     const { vocab, context } = shard.manifest.architecture;
@@ -295,7 +326,9 @@ export class Provider {
         })
       : null;
     const cache = shard.runtime.createCache(open.capacity);
-    this.#sessions.set(open.session, new HopSession({ open, order, asker, shard, cache, sampler, nowMs: this.#clock.now() }));
+    const meter = beginMeter?.((signed) => this.#links.reply(order, { type: 'receipt', session: open.session, signed })) ?? null;
+    const nowMs = this.#clock.now();
+    this.#sessions.set(open.session, new HopSession({ open, order, asker, shard, cache, sampler, meter, nowMs }));
     this.#links.reply(order, { type: 'opened', session: open.session });
     this.#onChange();
   }
@@ -360,6 +393,7 @@ export class Provider {
     if (!session) return;
     session.closed = true;
     this.#sessions.delete(id);
+    void session.meter?.end().catch(() => undefined);
     // A step may be running on this cache: the queue frees it afterwards.
     void this.#queue.run(async () => session.cache.release());
     this.#shelf.settle();

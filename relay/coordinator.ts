@@ -8,6 +8,7 @@ import { languageShardBytes } from '../shared/models/shard-blobs.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
 import type {
   Capability,
   NetworkView,
@@ -16,6 +17,7 @@ import type {
   ShardRef,
   ShardState,
 } from '../shared/protocol/presence-messages.ts';
+import type { Ask, Share } from '../shared/receipts/price.ts';
 import { type AllocationPolicy, allocate } from './matching/allocate.ts';
 import { Leases } from './matching/leases.ts';
 import { matchingLimits } from './matching/matching-limits.ts';
@@ -39,6 +41,8 @@ const settleMs = 50;
 interface ProviderExtra {
   account: string;
   capability: Capability;
+  /** What it asks; null: nothing. */
+  ask: Ask | null;
   shards: ShardState[];
   /** What the last `assign` said. */
   assigned: string;
@@ -59,6 +63,10 @@ export interface CoordinatorOptions {
   queueMs: number;
   maxQueued: number;
   onChange?: () => void;
+  /** What providers may ask; left out or null: a network without a chain, where everything is free. */
+  terms?: () => NetworkTerms | null;
+  /** Royalty receivers of a model, and the network. */
+  sharesOf?: (model: string) => Promise<Share[]>;
 }
 
 export interface MatchRequest {
@@ -98,11 +106,23 @@ export class Coordinator {
     return this.#line.length;
   }
 
+  /** What is paid for what; null: everything is free. */
+  get terms(): NetworkTerms | null {
+    return this.#options.terms?.() ?? null;
+  }
+
   /** A client offers compute. `id` is its libp2p peer id: a device may have several tabs. */
-  offer(id: string, account: string, capability: Capability, send: (message: PresenceRelayMessage) => void): void {
+  offer(
+    id: string,
+    account: string,
+    capability: Capability,
+    send: (message: PresenceRelayMessage) => void,
+    ask: Ask | null = null,
+  ): void {
     this.#extras.set(id, {
       account,
       capability,
+      ask: this.terms && ask,
       shards: [],
       assigned: '',
       linked: '',
@@ -180,13 +200,15 @@ export class Coordinator {
       throw new VesselError('context_exceeded');
     }
     const deadlineMs = this.#options.clock.now() + this.#options.queueMs;
+    const shares = this.terms ? await this.#options.sharesOf?.(model.id) : undefined;
     try {
-      return await this.#line.wait({
+      const route = await this.#line.wait({
         model: model.id,
         deadlineMs,
         signal,
-        attempt: () => this.#tryMatch(model, tokens, asker, new Set(avoid)),
+        attempt: () => this.#tryMatch(model, tokens, asker, new Set([...(avoid ?? []), ...this.#tooDear()])),
       });
+      return shares ? { ...route, shares } : route;
     } catch (thrown) {
       if (thrown instanceof VesselError && thrown.code === 'deadline' && !this.isReady(model.id)) throw this.#noRoute(model);
       throw thrown;
@@ -298,8 +320,9 @@ export class Coordinator {
       session,
       model: model.id,
       hops: hops.map(({ id, from, to }) => {
-        const { account, capability } = this.#extras.get(id)!;
-        return { provider: id, account, from, to, backend: capability.backend, adapter: capability.adapter };
+        const { account, capability, ask } = this.#extras.get(id)!;
+        const { backend, adapter } = capability;
+        return { provider: id, account, from, to, backend, adapter, ...(ask ? { ask } : {}) };
       }),
     };
   }
@@ -326,6 +349,14 @@ export class Coordinator {
       tokens: { prompt: Math.ceil(tokens / 2), max: Math.ceil(tokens / 2) },
     });
     return route?.hops.map(({ providerId, from, to }) => ({ id: providerId, from, to })) ?? null;
+  }
+
+  /** Providers that ask more than the network's price are not used. */
+  #tooDear(): string[] {
+    const { terms } = this;
+    if (!terms) return [];
+    const isTooDear = (ask: Ask | null) => ask !== null && (ask.prompt > terms.ask.prompt || ask.output > terms.ask.output);
+    return [...this.#extras].flatMap(([id, { ask }]) => (isTooDear(ask) ? [id] : []));
   }
 
   #slots(id: string): number {

@@ -15,6 +15,9 @@ export function relayAskPorts(coordinator: Coordinator, node: RelayNode, clock: 
   coordinator.askerOnline(node.self, true);
   return {
     clock,
+    get terms() {
+      return coordinator.terms;
+    },
     match: async ({ model, tokens }, signal) => {
       const route = await coordinator.match({ model, tokens, asker: node.self, signal });
       messages.set(route.session, 0);

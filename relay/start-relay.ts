@@ -12,6 +12,7 @@ import { type HttpBindings, serve } from '@hono/node-server';
 import { privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { Hono } from 'hono';
 import { Gauge, Registry as MetricsRegistry } from 'prom-client';
+import type { PrivateKeyAccount } from 'viem/accounts';
 import { systemClock } from '../provider/system-clock.ts';
 import { createAskIds } from '../sdk/ask-ids.ts';
 import { newPeerKey } from '../sdk/net/peer-node.ts';
@@ -21,6 +22,7 @@ import { TextCodec } from '../sdk/text/text-codec.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { serviceTypes } from '../shared/services/registry.ts';
+import type { RelayChain } from './chain/relay-chain.ts';
 import { Coordinator } from './coordinator.ts';
 import { createApp, ownsPath } from './http/create-app.ts';
 import type { AccessLogLine, HttpSettings, ModelInfo, ServiceInfo } from './http/http-deps.ts';
@@ -29,9 +31,13 @@ import { ApiKeys } from './http/keys/api-keys.ts';
 import type { AllocationPolicy } from './matching/allocate.ts';
 import type { ModelStore } from './models/model-store.ts';
 import { ServedModels } from './models/served-models.ts';
+import { openPaidNetwork, type PaidNetwork } from './money/open-paid-network.ts';
 import { RelayNode } from './net/relay-node.ts';
 import { blobRoutes } from './pages/blob-routes.ts';
 import { pageRoutes } from './pages/page-routes.ts';
+import type { BooksReport } from './payments/check-books.ts';
+import type { PaymentSettings } from './payments/payment-settings.ts';
+import type { RelayPayments } from './payments/relay-payments.ts';
 import { PresenceServer } from './presence/presence-server.ts';
 import { relayAskPorts } from './relay-asker.ts';
 import { FileStore } from './storage/file-store.ts';
@@ -54,6 +60,18 @@ export interface RelayOptions {
   /** How long an ask waits for providers before it is refused. */
   queueMs?: number;
   log?: (line: AccessLogLine) => void;
+  /** Where work is paid; without it everything is free. */
+  chain?: RelayChain;
+  /** Where the books are; left out: in the folder. */
+  databaseUrl?: string;
+  /** What differs from `defaultPaymentSettings`. */
+  payments?: Partial<PaymentSettings>;
+  /** Pays for keys of the command line: for the local demo. */
+  housePayer?: PrivateKeyAccount;
+  /** Names under which the page is reached from outside, as `vessel.example`: wallets sign in to these and to localhost. */
+  domains?: readonly string[];
+  /** Told of trouble with the chain that goes on by itself. */
+  onTrouble?: (error: unknown) => void;
 }
 
 export interface RunningRelay {
@@ -62,6 +80,10 @@ export interface RunningRelay {
   readonly coordinator: Coordinator;
   readonly keys: ApiKeys;
   readonly presence: PresenceServer;
+  /** null: everything is free. */
+  readonly payments: RelayPayments | null;
+  /** Recomputes the books and compares them with receipts and chain; null without a chain. */
+  readonly checkBooks: (() => Promise<BooksReport>) | null;
   close(): Promise<void>;
 }
 
@@ -85,6 +107,7 @@ const defaultHttp: HttpSettings = {
 export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   const clock = systemClock;
   const { store } = options;
+  let paid: PaidNetwork | null = null;
   const models = new ServedModels(store, options.only ?? null);
   await models.refresh();
   const node = await RelayNode.create(await relayKey(options.folder));
@@ -94,6 +117,8 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     policy: () => options.policy ?? {},
     queueMs: options.queueMs ?? 15_000,
     maxQueued: 256,
+    terms: () => paid?.payments.terms ?? null,
+    sharesOf: async (model) => (await paid?.payments.shares(model)) ?? [],
   });
   const ports = relayAskPorts(coordinator, node, clock);
   const pool = new OrderPool(ports);
@@ -102,6 +127,19 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     clock: Date.now,
     randomBytes: (count) => randomBytes(count),
   });
+  let port = options.port;
+  paid = options.chain
+    ? await openPaidNetwork({
+        relayChain: options.chain,
+        folder: options.folder,
+        databaseUrl: options.databaseUrl,
+        layersOf: (model) => layersOf(models, model),
+        domains: () => [...(options.domains ?? []), `localhost:${port}`, `127.0.0.1:${port}`],
+        ...(options.payments ? { settings: options.payments } : {}),
+        ...(options.housePayer ? { housePayer: options.housePayer } : {}),
+        ...(options.onTrouble ? { onTrouble: options.onTrouble } : {}),
+      })
+    : null;
   const startedMs = Date.now();
   const app = new Hono();
   const api = createApp({
@@ -123,6 +161,8 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     after: clock.after,
     randomId: () => randomUUID(),
     randomSeed: () => randomInt(2 ** 48 - 1),
+    randomBytes: (count) => randomBytes(count),
+    money: paid?.money ?? null,
     metrics: createHttpMetrics(relayMetrics(coordinator)),
     log: options.log ?? (() => undefined),
     status: () => ({ version, startedMs, providers: coordinator.providers }),
@@ -162,7 +202,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   }
 
   const server = await listen(app, options.host, options.port);
-  const { port } = server.address() as { port: number };
+  ({ port } = server.address() as { port: number });
   const presence = new PresenceServer({
     coordinator,
     relayPeer: node.self,
@@ -170,6 +210,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     relayAddresses: () => [`/p2p/${node.self}`],
     iceServers: () => options.iceServers ?? [],
     now: clock.now,
+    onEarned: (earned) => void paid?.payments.earned(earned).catch((error) => options.onTrouble?.(error)),
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = new URL(request.url ?? '/', 'http://relay').pathname;
@@ -192,16 +233,25 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     coordinator,
     keys,
     presence,
+    payments: paid?.payments ?? null,
+    checkBooks: paid?.checkBooks ?? null,
     async close() {
       for (const timer of timers) clearInterval(timer);
       coordinator.close();
       presence.close();
       await pool.close();
       await node.stop();
+      await paid?.close();
       server.close();
       if ('closeAllConnections' in server) server.closeAllConnections();
     },
   };
+}
+
+/** A whole graph counts as one layer. */
+function layersOf(models: ServedModels, id: string): number {
+  const manifest = models.get(id)?.manifest;
+  return manifest?.kind === 'language' ? manifest.architecture.layers : 1;
 }
 
 function relayMetrics(coordinator: Coordinator): MetricsRegistry {

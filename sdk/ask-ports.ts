@@ -1,7 +1,9 @@
 /** What asking needs from the place it runs in: a match from the relay and order streams to the hops. */
 
 import type { Clock } from '../shared/protocol/clock.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
 import type { RouteHopMessage } from '../shared/protocol/presence-messages.ts';
+import type { Share } from '../shared/receipts/price.ts';
 import type { OrderHandlers } from './net/order-link.ts';
 
 export interface MatchedRoute {
@@ -9,6 +11,8 @@ export interface MatchedRoute {
   /** Manifest CID. */
   model: string;
   hops: RouteHopMessage[];
+  /** Royalty receivers and the network. */
+  shares?: Share[] | undefined;
 }
 
 export interface OrderSender {
@@ -19,6 +23,8 @@ export interface OrderSender {
 
 export interface AskPorts {
   readonly clock: Clock;
+  /** Where signatures about money count; nothing: the network has no chain. */
+  readonly terms?: NetworkTerms | null;
   /** Asks the relay for a session with KV for `tokens` positions. Rejects with `model_not_found`, `no_route`, `queue_full`, … */
   match(request: { model: string; tokens: number }, signal: AbortSignal): Promise<MatchedRoute>;
   /** Tells the relay that a session is over. */

@@ -1,8 +1,9 @@
 /** Text in, text out: the layer between words and `askIds`. */
 
-import type { AskIdsFunction, AskStats, RouteHop } from '../shared/protocol/asking.ts';
+import type { AnswerPaid, AskIdsFunction, AskStats, RouteHop } from '../shared/protocol/asking.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { type Sampling, samplingSchema } from '../shared/protocol/sampling.ts';
+import type { AskPayer } from '../shared/receipts/ask-payer.ts';
 import type { ModelSource } from './model-source.ts';
 import { AnswerText } from './text/answer-text.ts';
 import type { ChatMessage } from './text/chat-template.ts';
@@ -20,6 +21,10 @@ export interface AskRequest {
   stop?: readonly string[];
   /** Default: the API's defaults (temperature 1) with a random seed. */
   sampling?: Partial<Sampling>;
+  /** Who pays. Default: the payer of the connection, if it has one. */
+  payer?: AskPayer;
+  /** In wei: an answer that could cost more is refused before it begins. */
+  maxPrice?: bigint;
   /** Ends the answer and frees every hop. */
   signal?: AbortSignal;
 }
@@ -28,7 +33,15 @@ export type AnswerEvent =
   | { type: 'route'; session: string; hops: RouteHop[] }
   /** Text that is certain: whole characters, nothing of a stop string. Empty for a token that completes none. */
   | { type: 'text'; text: string; token: number }
-  | { type: 'done'; reason: 'stop' | 'length'; promptTokens: number; completionTokens: number; stats: AskStats | null };
+  | {
+      type: 'done';
+      reason: 'stop' | 'length';
+      promptTokens: number;
+      completionTokens: number;
+      stats: AskStats | null;
+      /** What it cost; left out for a free answer, and for one that a stop string ended. */
+      paid?: AnswerPaid;
+    };
 
 const defaultMaxTokens = 1024;
 
@@ -55,6 +68,8 @@ export async function* askText(models: ModelSource, askIds: AskIdsFunction, requ
     maxTokens,
     sampling: parseSampling(request.sampling ?? {}),
     stopIds: model.manifest.stopIds,
+    ...(request.payer ? { payer: request.payer } : {}),
+    ...(request.maxPrice === undefined ? {} : { maxPrice: request.maxPrice }),
     ...(request.signal ? { signal: request.signal } : {}),
   });
   let completionTokens = 0;
@@ -74,7 +89,14 @@ export async function* askText(models: ModelSource, askIds: AskIdsFunction, requ
       case 'done': {
         const rest = answer.end();
         if (rest.text !== '') yield { type: 'text', text: rest.text, token: -1 };
-        yield { type: 'done', reason: event.reason, promptTokens: promptIds.length, completionTokens, stats: event.stats };
+        yield {
+          type: 'done',
+          reason: event.reason,
+          promptTokens: promptIds.length,
+          completionTokens,
+          stats: event.stats,
+          ...(event.paid ? { paid: event.paid } : {}),
+        };
         return;
       }
       default:

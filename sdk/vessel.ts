@@ -9,15 +9,22 @@
  *       if (part.type === 'text') process.stdout.write(part.text);
  *     }
  *     await vessel.close();
+ *
+ * In a network that is paid for, a wallet authorizes a session key once (`newSessionKey`, `authorizationToSign`), and `connect` is
+ * given it as `payer`.
  */
 
 import type { AskEvent, AskIds } from '../shared/protocol/asking.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { AskPayer } from '../shared/receipts/ask-payer.ts';
 import { createAskIds } from './ask-ids.ts';
 import { type AnswerEvent, type AskRequest, askText } from './ask-text.ts';
 import { ModelSource } from './model-source.ts';
 import { type DeviceKey, deviceKey, generateKeyPair } from './net/device-key.ts';
 import { NetworkClient } from './net/network-client.ts';
 import { OrderPool } from './order-pool.ts';
+import { VoucherPayer, type VoucherPayerOptions } from './paying/voucher-payer.ts';
 import { ServiceSession } from './service-session.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -26,6 +33,8 @@ export interface ConnectOptions {
   relay: string;
   /** Who you are to the relay. Default: a new key for this connection. */
   key?: DeviceKey;
+  /** Pays for answers: a session key that its payer has authorized on chain. */
+  payer?: Omit<VoucherPayerOptions, 'place'>;
   /** Milliseconds to wait for the relay. Default 20,000. */
   timeoutMs?: number;
 }
@@ -34,14 +43,17 @@ export class Vessel {
   readonly #client: NetworkClient;
   readonly #pool: OrderPool;
   readonly #models: ModelSource;
+  readonly #payer: AskPayer | null;
   readonly #askIds: (request: AskIds) => AsyncIterable<AskEvent>;
 
   /** @internal Call `connect`. */
-  constructor(client: NetworkClient, relay: string) {
+  constructor(client: NetworkClient, relay: string, payer: AskPayer | null) {
     this.#client = client;
+    this.#payer = payer;
     this.#pool = new OrderPool(client);
     this.#models = new ModelSource(relay);
-    this.#askIds = createAskIds(client, this.#pool);
+    const askIds = createAskIds(client, this.#pool);
+    this.#askIds = (request) => askIds({ ...(this.#payer ? { payer: this.#payer } : {}), ...request });
   }
 
   /** Streams an answer. Ends with `done` or throws a VesselError; leaving the loop or aborting the signal frees every hop. */
@@ -57,6 +69,11 @@ export class Vessel {
   /** Opens a session with a whole-graph service (image classification, voice activity, …). Close it when done. */
   service(model: string, options: { signal?: AbortSignal } = {}): Promise<ServiceSession> {
     return ServiceSession.open(this.#client, this.#pool, model, options.signal);
+  }
+
+  /** Contracts and prices of this network; null where everything is free. */
+  get terms(): NetworkTerms | null {
+    return this.#client.terms;
   }
 
   /** Leaves the relay for good; running answers go on over their own links. */
@@ -80,7 +97,12 @@ export async function connect(options: ConnectOptions): Promise<Vessel> {
     },
     options.timeoutMs,
   );
-  return new Vessel(client, options.relay);
+  if (!options.payer) return new Vessel(client, options.relay, null);
+  if (!client.terms) {
+    await client.stop();
+    throw new VesselError('bad_request', 'This network has no chain: everything is free, leave the payer out.');
+  }
+  return new Vessel(client, options.relay, new VoucherPayer({ ...options.payer, place: client.terms }));
 }
 
 /**

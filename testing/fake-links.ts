@@ -14,8 +14,11 @@ import { frameRefusalSchema } from '../shared/protocol/frame-refusal.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import type { AskerMessage, HopMessage } from '../shared/protocol/order-messages.ts';
 import { parseMessage } from '../shared/protocol/parse-message.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
 import type { ShardRef } from '../shared/protocol/presence-messages.ts';
 import { encodeRecord, RecordReader } from '../shared/protocol/record-reader.ts';
+import { stringifyMessage } from '../shared/protocol/stringify-message.ts';
+import type { Share } from '../shared/receipts/price.ts';
 import { FakeRuntime, type FakeRuntimeOptions } from './fake-runtime.ts';
 import type { TestModel } from './language-model.ts';
 import { ManualTime } from './manual-time.ts';
@@ -42,6 +45,8 @@ export class FakeWires {
   readonly providers = new Map<string, FakeProvider>();
   /** Longest time that one delivery takes in `until`; 0: time stands still while anything is under way. */
   deliveryMs = 0;
+  /** Work goes on outside of this process' turns (Web Crypto): no time passes until it is done. */
+  isBusy: () => boolean = () => false;
   /** Called about four times a second. */
   readonly onTick: (() => void)[] = [];
   /** Frames that left a provider: sender, receiver, bytes. */
@@ -70,7 +75,7 @@ export class FakeWires {
   /** Lets everything happen that is under way, without time passing. */
   async settle(): Promise<void> {
     await turn();
-    for (let round = 0; this.#deliverOne(); round++) {
+    for (let round = 0; this.isBusy() || this.#deliverOne(); round += this.isBusy() ? 0 : 1) {
       if (round > maxRounds) throw new Error('The wires never come to rest.');
       await turn();
     }
@@ -86,8 +91,10 @@ export class FakeWires {
     await turn();
     for (let round = 0; !isSettled; round++) {
       if (round > maxRounds) throw new Error('What the test waits for never happens.');
-      if (!this.#deliverOne()) this.pass(idleStepMs);
-      else if (this.deliveryMs > 0) this.#pass(this.deliveryMs * this.#uniform());
+      if (!this.#deliverOne()) {
+        if (this.isBusy()) round--;
+        else this.pass(idleStepMs);
+      } else if (this.deliveryMs > 0) this.#pass(this.deliveryMs * this.#uniform());
       await turn();
     }
     return promise;
@@ -130,7 +137,7 @@ export class FakeWires {
   }
 
   replyTo(order: number, message: HopMessage): void {
-    this.#orders.get(order)?.receive(JSON.stringify(message));
+    this.#orders.get(order)?.receive(stringifyMessage(message));
   }
 
   /** The device goes away: nothing from it or to it arrives any more. */
@@ -161,7 +168,8 @@ export class FakeWires {
   }
 }
 
-export interface FakeProviderOptions extends Partial<Pick<ProviderOptions, 'memoryBytes' | 'dutyCycle' | 'onChange'>> {
+export interface FakeProviderOptions
+  extends Partial<Pick<ProviderOptions, 'memoryBytes' | 'dutyCycle' | 'metering' | 'onChange'>> {
   runtime?: FakeRuntimeOptions;
   /** Stands in front of the fake load: to wait, to throw, or to give something else. */
   load?: (ref: ShardRef, signal: AbortSignal) => Promise<HeldShard | null>;
@@ -195,6 +203,7 @@ export class FakeProvider {
       load,
       memoryBytes: options.memoryBytes ?? 1e9,
       ...(options.dutyCycle === undefined ? {} : { dutyCycle: options.dutyCycle }),
+      ...(options.metering === undefined ? {} : { metering: options.metering }),
       ...(options.onChange === undefined ? {} : { onChange: options.onChange }),
       links: {
         self: peer,
@@ -265,7 +274,7 @@ export class FakeOrder {
 
   async send(message: object, attachment?: Uint8Array): Promise<void> {
     if (!this.isOpen) throw new VesselError('provider_lost', 'The link is closed.');
-    this.sendText(JSON.stringify(message), attachment);
+    this.sendText(stringifyMessage(message), attachment);
   }
 
   sendText(text: string, attachment?: Uint8Array): void {
@@ -322,6 +331,9 @@ export class FakeAskPorts implements AskPorts {
   readonly open = new Set<string>();
   /** Every order stream this asker has opened. */
   readonly orders: FakeOrder[] = [];
+  /** Set these for a network that is paid for; hops then ask what the terms say. */
+  terms: NetworkTerms | null = null;
+  shares: Share[] = [];
   readonly #wires: FakeWires;
   readonly #choose: (request: { model: string; tokens: number }) => RoutePart[];
 
@@ -343,9 +355,13 @@ export class FakeAskPorts implements AskPorts {
       session,
       model: request.model,
       hops: parts.map(({ provider, from, to }) => {
-        const account = `0x${'0'.repeat(40)}`;
-        return { provider: provider.peer, account, from, to, backend: 'wasm' as const, adapter: 'fake' };
+        const { metering } = provider.core;
+        const account = metering?.account ?? `0x${'0'.repeat(40)}`;
+        const ask = metering?.ask;
+        const hop = { provider: provider.peer, account, from, to, backend: 'wasm' as const, adapter: 'fake' };
+        return ask ? { ...hop, ask } : hop;
       }),
+      shares: this.shares,
     };
   }
 

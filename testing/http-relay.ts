@@ -56,6 +56,8 @@ export async function httpRelay({ answer = 'Hello there', before, settings, deps
     after: time.after,
     randomId: () => String(nextId++),
     randomSeed: () => 42,
+    randomBytes,
+    money: null,
     metrics: createHttpMetrics(registry),
     log: (line) => lines.push(line),
     status: () => ({ version: '0.1.0', startedMs: time.nowMs - 5000, providers: 3 }),

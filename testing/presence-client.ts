@@ -11,6 +11,7 @@ import {
   type PresenceRelayMessage,
   presenceRelaySchema,
 } from '../shared/protocol/presence-messages.ts';
+import { stringifyMessage } from '../shared/protocol/stringify-message.ts';
 import { protocolVersion } from '../shared/protocol/version.ts';
 
 export interface Identity {
@@ -66,7 +67,7 @@ export class PresenceClient {
   }
 
   send(message: PresenceClientMessage): void {
-    this.socket.send(JSON.stringify(message));
+    this.socket.send(stringifyMessage(message));
   }
 
   /** The next message of this type, taken out of what was received. Rejects when the socket closes first. */

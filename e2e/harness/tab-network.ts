@@ -3,10 +3,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright-core';
+import type { RelayChain } from '../../relay/chain/relay-chain.ts';
 import { ensurePage } from '../../relay/cli/ensure-page.ts';
 import { type HeadlessBrowser, launchBrowser } from '../../relay/cli/headless-browser.ts';
 import { importModel } from '../../relay/models/import-model.ts';
 import { ModelStore } from '../../relay/models/model-store.ts';
+import type { PaymentSettings } from '../../relay/payments/payment-settings.ts';
 import { type RunningRelay, startRelay } from '../../relay/start-relay.ts';
 import { CountingProxy } from './counting-proxy.ts';
 import type { PageContribution, PageScope } from './page-scope.ts';
@@ -17,6 +19,9 @@ export interface TabNetworkOptions {
   /** Layers of each part of vessel-tiny. */
   split: number[];
   queueMs?: number;
+  /** A network where work is paid. */
+  chain?: RelayChain;
+  payments?: Partial<PaymentSettings>;
 }
 
 export interface TabSettings {
@@ -38,7 +43,7 @@ export class TabNetwork {
   readonly tabs: ProviderTab[] = [];
   readonly #folder: string;
 
-  static async start({ split, queueMs = 60_000 }: TabNetworkOptions): Promise<TabNetwork> {
+  static async start({ split, queueMs = 60_000, chain, payments }: TabNetworkOptions): Promise<TabNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'vessel-tabs-'));
     const pageFolder = await ensurePage(process);
     await mkdir(join(folder, 'relay'));
@@ -56,6 +61,8 @@ export class TabNetwork {
       policy: { split: new Map([[model.id, split]]) },
       http: { requestsPerMinute: 1e6 },
       queueMs,
+      ...(chain ? { chain } : {}),
+      ...(payments ? { payments } : {}),
     });
     const proxy = await CountingProxy.before(relay.port);
     const browser = await launchBrowser();

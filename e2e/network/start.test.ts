@@ -37,7 +37,8 @@ describe('a whole network from one command', { skip: skipWithoutBrowser }, () =>
   });
 
   test('the curl it prints works', async () => {
-    const { text, expected } = await tabAnswer(url);
+    const [, key] = /authorization: Bearer (vsl_\S+)'/.exec(vessel.stdout)!;
+    const { text, expected } = await tabAnswer(url, key);
     assert.equal(text, expected);
     const health = (await (await fetch(`${url}/health`)).json()) as { ok: boolean; providers: number };
     assert.deepEqual([health.ok, health.providers], [true, 2]);

@@ -24,6 +24,7 @@ import {
   presenceClientSchema,
   presenceRelaySchema,
 } from '../../shared/protocol/presence-messages.ts';
+import { stringifyMessage } from '../../shared/protocol/stringify-message.ts';
 import { type FakeProvider, FakeWires, peerName } from '../../testing/fake-links.ts';
 import { languageModel, sampling, wholeAnswer } from '../../testing/language-model.ts';
 
@@ -90,7 +91,7 @@ class Network {
     this.#everyone.push(provider);
     const { peer } = provider;
     const toProvider = (message: PresenceRelayMessage) => {
-      const text = JSON.stringify(message);
+      const text = stringifyMessage(message);
       wires.post(`relay>${peer}`, () => provider.isAlive && agent?.receive(parseMessage(presenceRelaySchema, text)));
     };
     const capability = { backend: 'wasm', adapter: 'fake', f16: false, memoryBytes } as const;
@@ -105,7 +106,7 @@ class Network {
       clock: wires.clock,
       send: (message) => {
         if (!provider.isAlive) return;
-        const text = JSON.stringify(message);
+        const text = stringifyMessage(message);
         wires.post(`${peer}>relay`, () => receive(parseMessage(presenceClientSchema, text)));
       },
       connect: async (other) => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
 import { type Scene, scenes } from '../../web/app/testing/scenes.ts';
+import { unnamedControls, weakText } from './page-checks.ts';
 import { servePage } from './page-server.ts';
 
 const desk = { width: 1280, height: 900 };
@@ -235,6 +236,15 @@ test('an error is said in plain words and can be tried again', async () => {
   await page.getByRole('alert').waitFor();
 });
 
+test('an answer that nobody pays for leads to the keys instead of an error code', async () => {
+  const page = await open('off', { fail: 'payment_required', pace: 60 });
+  await page.getByRole('button', { name: 'What is WebGPU?' }).click();
+  const alert = page.getByRole('alert');
+  await alert.waitFor();
+  assert.match(await textOf(alert), /Answers cost AIC here[\s\S]*Make an API key that your wallet pays for/);
+  assert.equal(await alert.getByRole('link', { name: 'Go to API keys' }).getAttribute('href'), '#keys');
+});
+
 test('the route is told in words and moves while tokens flow', async () => {
   const page = await open('off', { pace: 40 });
   await page.getByRole('button', { name: 'What is WebGPU?' }).click();
@@ -316,60 +326,3 @@ test('the web manifest names icons that exist in their sizes', async () => {
     if (type === 'image/png') assert.equal(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, sizes, src);
   }
 });
-
-/** Runs in the page: controls and pictures that a screen reader could not name. */
-function unnamedControls(): string[] {
-  const unnamed: string[] = [];
-  for (const element of document.querySelectorAll<HTMLElement>('a, button, input, select, textarea, progress, [role=img]')) {
-    const labels = 'labels' in element ? Array.from((element as HTMLInputElement).labels ?? []) : [];
-    const labelledBy = element.getAttribute('aria-labelledby');
-    const name =
-      element.getAttribute('aria-label') ??
-      (labelledBy === null ? null : document.getElementById(labelledBy)?.textContent) ??
-      [...labels.map((label) => label.textContent), element.textContent].join(' ');
-    if ((name ?? '').trim() === '') unnamed.push(element.outerHTML.slice(0, 120));
-  }
-  return unnamed;
-}
-
-/** Runs in the page: text below 4.5:1 (WCAG AA) against the nearest opaque background. Text in pictures is checked against its card. */
-function weakText(): string[] {
-  const weak: string[] = [];
-  const parse = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
-  const luminance = (color: number[]) => {
-    const [r, g, b] = color
-      .slice(0, 3)
-      .map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
-    const element = node.parentElement;
-    if (
-      element === null ||
-      node.textContent?.trim() === '' ||
-      !element.checkVisibility() ||
-      element.closest('noscript, script, option')
-    )
-      continue;
-    if (element.closest('button:disabled, .visually-hidden, .skip-link') !== null) continue;
-    const style = getComputedStyle(element);
-    const inPicture = element instanceof SVGTextElement;
-    let background = [255, 255, 255];
-    const card = element.closest('.route-card')?.querySelector('rect');
-    if (card) background = parse(getComputedStyle(card).fill);
-    else {
-      for (let above: Element | null = element; above !== null; above = above.parentElement) {
-        const color = parse(getComputedStyle(above).backgroundColor);
-        if (color.length === 3 || color[3] === 1) {
-          background = color;
-          break;
-        }
-      }
-    }
-    const [one, two] = [luminance(parse(inPicture ? style.fill : style.color)), luminance(background)];
-    const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
-    if (ratio < 4.5) weak.push(`${node.textContent?.trim().slice(0, 40)}: ${ratio.toFixed(2)}`);
-  }
-  return weak;
-}

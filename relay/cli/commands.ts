@@ -31,5 +31,15 @@ export const commands: readonly CommandEntry[] = [
     summary: 'create, list and revoke API keys of a relay',
     load: async () => (await import('./key.ts')).keyCommand,
   },
+  {
+    name: 'chain',
+    summary: 'deploy the contracts, show them, fill a wallet on the local chain',
+    load: async () => (await import('./chain.ts')).chainCommand,
+  },
+  {
+    name: 'books',
+    summary: 'check what the relay owes and is owed against receipts and chain',
+    load: async () => (await import('./books.ts')).booksCommand,
+  },
   { name: 'data', summary: 'show or reset the data folder', load: async () => (await import('./data.ts')).dataCommand },
 ];

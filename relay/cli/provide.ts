@@ -1,7 +1,9 @@
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { FileVoucherStore } from '../provide/file-voucher-store.ts';
 import { openNodeKey } from '../provide/node-key.ts';
 import { NodeProvider } from '../provide/node-provider.ts';
+import { FileStore } from '../storage/file-store.ts';
 import { type Command, UsageError } from './command.ts';
 import { dataFolderPath, openDataFolder } from './data-folder.ts';
 import { formatBytes } from './format-bytes.ts';
@@ -14,6 +16,7 @@ const usage = `usage: vessel provide --relay <url> [options]
   --memory <MiB>      memory for weights and sessions together (default: a quarter of this machine's)
   --threads <n>       threads of the computation (default: 1)
   --duty <percent>    share of the time to compute, 1 to 100 (default: 100)
+  --rpc <url>         a node of the chain to check payments with (default: the relay's)
   --data <folder>     data folder (default: VESSEL_HOME or ~/.vessel)
 
 Computes on the processor (wasm). For a graphics device open the relay's page in a browser.
@@ -24,6 +27,7 @@ const options = {
   memory: { type: 'string' },
   threads: { type: 'string' },
   duty: { type: 'string' },
+  rpc: { type: 'string' },
   data: { type: 'string' },
 } as const;
 
@@ -47,6 +51,8 @@ export const provideCommand: Command = {
       relayUrl,
       key: await openNodeKey(join(data.path, 'device-key')),
       blobFolder: join(data.path, 'blobs'),
+      vouchers: new FileVoucherStore(new FileStore(join(data.path, 'vouchers.json'))),
+      ...(values.rpc ? { rpcUrl: values.rpc } : {}),
       memoryBytes: mebibytes * 2 ** 20,
       threads,
       dutyCycle: duty / 100,

@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { isProcessAlive } from './process-alive.ts';
 
@@ -9,6 +10,7 @@ export interface FolderLock {
 
 /** Attempts until a stale lock that others clear at the same moment is surely gone. */
 const maxAttempts = 20;
+const retryMs = 10;
 
 /**
  * Takes a lock that lies as a file with the holder's process id. The lock of a process that has died is taken over.
@@ -22,12 +24,14 @@ export async function lockFile(path: string, complaint: string): Promise<FolderL
   try {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       if (await tryLink(draft, path)) return { release: () => releaseIfMine(path, mine) };
-      const holder = await readFile(path, 'utf8').catch(() => null);
+      const holder = await readHolder(path);
       if (holder === null) continue;
-      const pid = Number(holder.split(' ')[0]);
-      if (isProcessAlive(pid))
+      if (isHolderAlive(holder)) {
+        const [pid] = holder.split(' ');
         throw new VesselError('forbidden', `${complaint} (process ${pid}). Stop it, or use another folder.`);
-      await clearStale(path, holder);
+      }
+      if (await replaceStale(path, holder, draft)) return { release: () => releaseIfMine(path, mine) };
+      await setTimeout(retryMs);
     }
   } finally {
     await rm(draft, { force: true });
@@ -45,19 +49,32 @@ async function tryLink(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Moves the dead one's lock aside, looks whether it really was that one, and puts a living one back. */
-async function clearStale(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return; // Somebody else was faster.
+/**
+ * Puts the draft in the place of a dead holder's lock. Only one can: a name made from the dead holder's text is taken first, and it goes away
+ * in the same rename that puts the new lock into its place, so whoever gets that name later finds another holder there.
+ */
+async function replaceStale(path: string, stale: string, draft: string): Promise<boolean> {
+  const claim = `${path}.${createHash('sha256').update(stale).digest('hex').slice(0, 16)}`;
+  if (!(await tryLink(draft, claim))) {
+    const other = await readHolder(claim);
+    if (other === null || isHolderAlive(other) || !(await replaceStale(claim, other, draft))) return false;
   }
-  if ((await readFile(aside, 'utf8')) !== stale) await tryLink(aside, path);
-  await rm(aside, { force: true });
+  if ((await readHolder(path)) !== stale) {
+    await rm(claim, { force: true });
+    return false;
+  }
+  await rename(claim, path);
+  return true;
+}
+
+function readHolder(path: string): Promise<string | null> {
+  return readFile(path, 'utf8').catch(() => null);
+}
+
+function isHolderAlive(holder: string): boolean {
+  return isProcessAlive(Number(holder.split(' ')[0]));
 }
 
 async function releaseIfMine(path: string, mine: string): Promise<void> {
-  const holder = await readFile(path, 'utf8').catch(() => null);
-  if (holder === mine) await rm(path, { force: true });
+  if ((await readHolder(path)) === mine) await rm(path, { force: true });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VesselError } from '../../shared/protocol/errors.ts';
+import { fakeMoney } from '../../testing/fake-money.ts';
 import { httpRelay, templatelessModel, testModel } from '../../testing/http-relay.ts';
 import { type createApp, ownsPath } from './create-app.ts';
 import { documentPath } from './routes/openapi.ts';
@@ -66,6 +67,14 @@ test('every route is in the OpenAPI document and the document has no other', asy
   const { properties } = document.paths['/v1/chat/completions'].post.requestBody.content['application/json'].schema;
   assert.deepEqual([properties.n.anyOf[0].maximum, properties.messages.minItems], [8, 1]);
   for (const path of mounted.map((route) => route.split(' ')[1]!)) assert.ok(ownsPath(path));
+  const { money } = await fakeMoney();
+  const paid = (await httpRelay({ deps: { money } })).app;
+  const paidPaths = (await (await paid.request('/openapi.json')).json()).paths;
+  for (const { method, path } of paid.routes.filter((route) => route.method !== 'ALL')) {
+    assert.ok(paidPaths[documentPath(path)][method.toLowerCase()], `${method} ${path}`);
+    assert.ok(ownsPath(path));
+  }
+  assert.ok('/v1/keys/{id}' in paidPaths && !('/v1/keys/{id}' in document.paths));
   assert.ok(!ownsPath('/') && !ownsPath('/assets/v1') && !ownsPath('/v1x'));
 });
 

@@ -4,9 +4,13 @@ import type { Context } from 'hono';
 import type { TextCodec } from '../../sdk/text/text-codec.ts';
 import type { AskIdsFunction } from '../../shared/protocol/asking.ts';
 import type { ErrorCode } from '../../shared/protocol/errors.ts';
+import type { AskPayer } from '../../shared/receipts/ask-payer.ts';
+import type { Address } from '../../shared/receipts/hex.ts';
 import type { ServiceType } from '../../shared/services/service-type.ts';
+import type { PayingParty } from '../payments/payments.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import type { ApiKeys } from './keys/api-keys.ts';
+import type { Money } from './money.ts';
 
 export interface ModelInfo {
   /** CID of the manifest. */
@@ -61,7 +65,7 @@ export interface OpenService {
 export interface Services {
   list(): ServiceInfo[];
   /** @param id CID of the manifest */
-  open(id: string, signal: AbortSignal): Promise<OpenService>;
+  open(id: string, signal: AbortSignal, payer?: AskPayer): Promise<OpenService>;
 }
 
 export interface HttpSettings {
@@ -113,6 +117,9 @@ export interface HttpDeps {
   randomId(): string;
   /** A whole number that `sampling.seed` allows. */
   randomSeed(): number;
+  randomBytes(count: number): Uint8Array;
+  /** null: a network without a chain, where everything is free. */
+  money: Money | null;
   metrics: HttpMetrics;
   log(line: AccessLogLine): void;
   status(): { version: string; startedMs: number; providers: number };
@@ -126,6 +133,8 @@ export interface Caller {
   keyId: string | null;
   requestsPerMinute: number;
   maxConcurrent: number;
+  /** Whose money answers are paid from; null without a key, and in a free network. */
+  party: PayingParty | null;
 }
 
 /** What the access log and the metrics will say of a request, filled in while it runs. */
@@ -141,6 +150,6 @@ export interface RequestRecord {
 
 export interface HttpEnv {
   Bindings: Partial<HttpBindings>;
-  Variables: { requestId: string; record: RequestRecord; caller: Caller };
+  Variables: { requestId: string; record: RequestRecord; caller: Caller; wallet: Address };
 }
 export type HttpContext = Context<HttpEnv>;

@@ -13,14 +13,17 @@ import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import { parseMessage } from '../../shared/protocol/parse-message.ts';
 import {
-  type Capability,
   helloText,
   type PresenceClientMessage,
   type PresenceRelayMessage,
   presenceClientSchema,
 } from '../../shared/protocol/presence-messages.ts';
+import { stringifyMessage } from '../../shared/protocol/stringify-message.ts';
 import { protocolVersion } from '../../shared/protocol/version.ts';
+import type { Address } from '../../shared/receipts/hex.ts';
 import type { Coordinator } from '../coordinator.ts';
+
+type OfferMessage = Extract<PresenceClientMessage, { type: 'offer' }>;
 
 const helloDeadlineMs = 10_000;
 /** Presence messages are small; only `match` lists peers. */
@@ -38,7 +41,11 @@ export interface PresenceServerOptions {
   relayAddresses: () => string[];
   iceServers: () => { urls: string[]; username?: string; credential?: string }[];
   now: () => number;
+  /** A hop hands in what it has earned by vouchers. Its signatures are not checked here. */
+  onEarned?: (earned: EarnedMessage, account: Address) => void;
 }
+
+export type EarnedMessage = Extract<PresenceClientMessage, { type: 'earned' }>;
 
 export class PresenceServer {
   readonly #options: PresenceServerOptions;
@@ -113,9 +120,9 @@ class PresenceConnection {
   readonly #nonce = randomBytes(24).toString('base64url');
   readonly #abort = new AbortController();
   readonly #helloTimer: NodeJS.Timeout;
-  #account = '';
+  #account: Address = '0x';
   /** What this client offers; null: nothing. */
-  #offered: Capability | null = null;
+  #offered: OfferMessage | null = null;
   /** Asks of this client that wait for a route. */
   #matching = 0;
   #tail: Promise<void> = Promise.resolve();
@@ -149,7 +156,7 @@ class PresenceConnection {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     // A client that does not read must not fill our memory.
     if (this.#socket.bufferedAmount > maxUnsentBytes) this.#socket.terminate();
-    else this.#socket.send(JSON.stringify(message));
+    else this.#socket.send(stringifyMessage(message));
   }
 
   /** Tells the client why and closes. */
@@ -180,8 +187,8 @@ class PresenceConnection {
     if (this.peer === null) throw new VesselError('unauthorized', 'Say hello first.');
     switch (message.type) {
       case 'offer':
-        this.#offered = message.capability;
-        this.#offer(this.peer, message.capability);
+        this.#offered = message;
+        this.#offer(this.peer, message);
         return;
       case 'withdraw':
         this.#withdraw();
@@ -195,6 +202,9 @@ class PresenceConnection {
       case 'match':
         // Matching may wait for a free slot: other messages of this client go on meanwhile.
         void this.#match(message);
+        return;
+      case 'earned':
+        this.#options.onEarned?.(message, this.#account);
         return;
       case 'release':
         this.#events.onMessage();
@@ -228,9 +238,11 @@ class PresenceConnection {
     this.#events.onHello(message.peer);
     this.peer = message.peer;
     this.#options.coordinator.askerOnline(message.peer, true);
+    const { terms } = this.#options.coordinator;
     this.send({
       type: 'welcome',
       account: this.#account,
+      ...(terms ? { terms } : {}),
       relayPeer: this.#options.relayPeer,
       relayAddresses: this.#options.relayAddresses(),
       iceServers: this.#options.iceServers(),
@@ -268,8 +280,8 @@ class PresenceConnection {
     if (this.#allowance < -messagesPerSecond) throw new VesselError('rate_limited');
   }
 
-  #offer(peer: string, capability: Capability): void {
-    this.#options.coordinator.offer(peer, this.#account, capability, (reply) => this.send(reply));
+  #offer(peer: string, { capability, ask }: OfferMessage): void {
+    this.#options.coordinator.offer(peer, this.#account, capability, (reply) => this.send(reply), ask ?? null);
   }
 
   #withdraw(): void {

@@ -1,5 +1,8 @@
 /** The provider core in Node: same code as in a tab, on the wasm build, over libp2p with native WebRTC. */
 import { createLoadShard } from '../../provider/load-shard.ts';
+import { Metering } from '../../provider/metering/metering.ts';
+import type { VoucherStore } from '../../provider/metering/metering-ports.ts';
+import { RpcCoverage } from '../../provider/metering/rpc-coverage.ts';
 import { Provider, type ProviderStatus } from '../../provider/provider.ts';
 import { ProviderAgent } from '../../provider/provider-agent.ts';
 import type { ProviderLinks } from '../../provider/provider-ports.ts';
@@ -9,6 +12,7 @@ import type { DeviceKey } from '../../sdk/net/device-key.ts';
 import { NetworkClient } from '../../sdk/net/network-client.ts';
 import type { OrderLink } from '../../sdk/net/order-link.ts';
 import { toVesselError, type VesselError } from '../../shared/protocol/errors.ts';
+import type { Ask } from '../../shared/receipts/price.ts';
 import { FetchedBlobs } from './fetched-blobs.ts';
 
 export interface NodeProviderOptions {
@@ -20,6 +24,12 @@ export interface NodeProviderOptions {
   memoryBytes: number;
   threads?: number;
   dutyCycle?: number;
+  /** Where vouchers are kept. Left out: this provider works for nothing. */
+  vouchers?: VoucherStore;
+  /** Wei per layer and position; default: what the network's terms say. */
+  ask?: Ask;
+  /** JSON-RPC of a node of one's own; default: the relay's. */
+  rpcUrl?: string;
   onState?: (state: 'connecting' | 'online' | 'offline', error?: VesselError) => void;
   /** What this provider holds, in words, whenever it changed. */
   onShards?: (text: string) => void;
@@ -38,7 +48,7 @@ export class NodeProvider {
       key: options.key,
       clock: systemClock,
       onMessage: (message) => agent?.receive(message),
-      onWelcome: () => agent?.welcomed(),
+      onWelcome: ({ terms }) => agent?.welcomed(terms),
       ...(options.onState ? { onState: options.onState } : {}),
     });
     const orders = new Map<number, OrderLink>();
@@ -59,12 +69,14 @@ export class NodeProvider {
       blobs,
     };
     const threads = options.threads ?? 1;
+    const metering = createMetering(options);
     const provider = new Provider({
       links,
       clock: systemClock,
       load: createLoadShard(source, async () => loadOrtNode({ threads }), 'wasm'),
       memoryBytes: options.memoryBytes,
       dutyCycle: options.dutyCycle ?? 1,
+      ...(metering ? { metering } : {}),
       onChange: () => {
         agent?.changed();
         options.onShards?.(describeShards(provider.status()));
@@ -103,7 +115,7 @@ export class NodeProvider {
       links: () => client.node.measuredLinks(),
       connect: (peer) => client.node.connect(peer),
     });
-    agent.welcomed();
+    agent.welcomed(client.terms);
     return new NodeProvider(client, provider, agent);
   }
 
@@ -131,6 +143,19 @@ export class NodeProvider {
     });
     await this.#client.stop();
   }
+}
+
+function createMetering({ key, relayUrl, rpcUrl, vouchers, ask }: NodeProviderOptions): Metering | null {
+  if (!vouchers) return null;
+  const metering: Metering = new Metering({
+    signer: key,
+    clock: systemClock,
+    unixSeconds: () => Math.floor(Date.now() / 1000),
+    coverage: new RpcCoverage({ relayUrl, terms: () => metering.terms, ...(rpcUrl ? { rpcUrl } : {}) }),
+    store: vouchers,
+    ...(ask ? { ask } : {}),
+  });
+  return metering;
 }
 
 function describeShards({ shards, failure }: ProviderStatus): string {

@@ -2,8 +2,8 @@
  * The key that is a device's identity towards the relay: P-256, made by the platform and never leaving it. Earnings will belong to
  * its account, so a page keeps it in IndexedDB and a Node provider in its data folder.
  */
-import { keccak_256 } from '@noble/hashes/sha3.js';
-import { bytesToHex } from '../../shared/protocol/bytes.ts';
+import { accountOf as accountOfKey } from '../../shared/receipts/account.ts';
+import type { Address } from '../../shared/receipts/hex.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 
@@ -47,8 +47,7 @@ export async function verifySignature(
   }
 }
 
-/** An account is the last 20 bytes of keccak256 over the key's X‖Y, as for any EVM address (design P1). */
-export function accountOf(publicKey: Uint8Array): string {
-  // The uncompressed point is the end of a P-256 SubjectPublicKeyInfo: 0x04, X, Y.
-  return `0x${bytesToHex(keccak_256(publicKey.slice(-64)).slice(-20))}`;
+/** The device's account (SPEC PR8). */
+export function accountOf(publicKey: Uint8Array): Address {
+  return accountOfKey(publicKey);
 }

@@ -7,6 +7,7 @@ import type { PrivateKey } from '@libp2p/interface';
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
 import type { NetworkView, PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
 import type { AskPorts, MatchedRoute } from '../ask-ports.ts';
 import type { DeviceKey } from './device-key.ts';
@@ -35,6 +36,7 @@ export class NetworkClient implements AskPorts {
   readonly #matches = new Map<number, { resolve: (route: MatchedRoute) => void; reject: (error: VesselError) => void }>();
   readonly #relayMessages = new Map<string, number>();
   #nextMatch = 0;
+  #terms: NetworkTerms | null = null;
   #node: PeerNode | null = null;
   #isStopped = false;
 
@@ -96,6 +98,7 @@ export class NetworkClient implements AskPorts {
       signAsPeer: async (message) => privateKey.sign(message),
       clock: options.clock,
       onWelcome: (welcome) => {
+        this.#terms = welcome.terms ?? null;
         events.onWelcome(welcome);
         options.onWelcome?.(welcome);
       },
@@ -115,6 +118,10 @@ export class NetworkClient implements AskPorts {
   get node(): PeerNode {
     if (!this.#node) throw new VesselError('relay_lost', 'Not connected to the relay yet.');
     return this.#node;
+  }
+
+  get terms(): NetworkTerms | null {
+    return this.#terms;
   }
 
   get isOnline(): boolean {
@@ -195,8 +202,8 @@ export class NetworkClient implements AskPorts {
       waiting?.reject(new VesselError(message.code, message.message));
       return;
     }
-    const { session, model, hops } = message;
-    if (waiting) waiting.resolve({ session, model, hops });
+    const { session, model, hops, shares } = message;
+    if (waiting) waiting.resolve({ session, model, hops, shares });
     // The asker left while the relay was thinking: nobody will use the session.
     else this.release(session);
   }

@@ -2,6 +2,7 @@
 import type { Stream } from '@libp2p/interface';
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
+import { stringifyMessage } from '../../shared/protocol/stringify-message.ts';
 import { StreamRecords } from './stream-records.ts';
 
 export interface OrderHandlers {
@@ -48,7 +49,7 @@ export class OrderLink {
   }
 
   async send(message: object, attachment?: Uint8Array): Promise<void> {
-    const sent = [this.#records!.send('text', encoder.encode(JSON.stringify(message)))];
+    const sent = [this.#records!.send('text', encoder.encode(stringifyMessage(message)))];
     // Queued without waiting for the text: a message of another session must not come between the two.
     if (attachment && attachment.byteLength > 0) sent.push(this.#records!.send('bytes', attachment));
     await Promise.all(sent);

@@ -11,6 +11,7 @@ import {
   type PresenceRelayMessage,
   presenceRelaySchema,
 } from '../../shared/protocol/presence-messages.ts';
+import { stringifyMessage } from '../../shared/protocol/stringify-message.ts';
 import { protocolVersion } from '../../shared/protocol/version.ts';
 import { toBase64url } from './base64url.ts';
 import type { DeviceKey } from './device-key.ts';
@@ -55,7 +56,7 @@ export class PresenceSocket {
   /** False when the relay is not reachable at the moment: nothing is queued, presence is soft state. */
   send(message: PresenceClientMessage): boolean {
     if (!this.#online || this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(stringifyMessage(message));
     return true;
   }
 

@@ -2,6 +2,9 @@
  * The asking side's contract with the network, in token ids. The SDK implements it over WebRTC, the relay's HTTP API uses the
  * same implementation over the links it already has; text is a layer above (`sdk/text`).
  */
+import type { AskPayer } from '../receipts/ask-payer.ts';
+import type { Hex } from '../receipts/hex.ts';
+import type { Price } from '../receipts/price.ts';
 import type { Sampling } from './sampling.ts';
 
 export interface AskIds {
@@ -13,6 +16,10 @@ export interface AskIds {
   sampling: Sampling;
   /** An id that ends the answer and is not part of it. Empty: run to maxTokens. */
   stopIds: number[];
+  /** Who pays; without one only free providers answer. */
+  payer?: AskPayer;
+  /** In wei: an answer that could cost more is refused with `payment_required` before anything is opened. */
+  maxPrice?: bigint;
   signal?: AbortSignal;
 }
 
@@ -34,7 +41,15 @@ export interface TokenLogprob {
 export type AskEvent =
   | { type: 'route'; session: string; hops: RouteHop[] }
   | { type: 'token'; index: number; id: number; logprob: number | null; top: TokenLogprob[] }
-  | { type: 'done'; reason: 'stop' | 'length'; stats: AskStats };
+  | { type: 'done'; reason: 'stop' | 'length'; stats: AskStats; paid?: AnswerPaid };
+
+/** What a paid answer cost. Left out for a free one. */
+export interface AnswerPaid {
+  /** Per hop of the route and per share, in wei. */
+  price: Price;
+  /** Over everything that was signed about the answer (shared/receipts/answer-receipt.ts). */
+  receipt: Hex;
+}
 
 export interface AskStats {
   /** Bytes of activation frames sent from hop to hop for generated tokens, divided by tokens and by links. */

@@ -10,6 +10,20 @@ export const limits = {
   maxHidden: 16_384,
   /** Positions per prefill frame: long enough to use the GPU, short enough to stay under Windows' 2 s watchdog and to fill the pipeline. */
   prefillChunk: 64,
+  /** Positions after the prompt that are committed to, signed and paid together (design P1). */
+  outputBatch: 32,
+  /** Royalty receivers and the network together: an asset has at most 16 parents, and they have parents. */
+  maxShares: 32,
+  /** After its last receipt a hop waits this long for the asker to settle: one round trip, and a slow one. */
+  settleWaitMs: 3_000,
+  /** A hop that waits for money ends the session after this: a payment is one message away. */
+  payWaitMs: 10_000,
+  /** New positions are promised once no more than this many are covered ahead: a promise needs a round trip, which is rarely 16 tokens long. */
+  outputRefill: 16,
+  /** What a hop has read from the chain counts for this long: a block or two, and far less than an authorization's claim window. */
+  coverageCacheMs: 10_000,
+  /** A payroll credit may be for this many epochs after the root that counts: one pending, one being filled, one in between. */
+  maxCreditEpochs: 3,
   /** Hops in a route: one layer per tab of the deepest supported model. */
   maxHops: 128,
   /** Tokens of prompt and answer together that a session may ever reserve KV for: rotary tables of this length take 16 MiB. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { errorCodes } from './errors.ts';
 import { layer, modelId, peerId, positiveCount, sessionId, tokenId } from './ids.ts';
 import { limits } from './limits.ts';
+import { askSchema, payFields, paymentSourceSchema, receiptFields } from './payment-messages.ts';
 import { samplingSchema } from './sampling.ts';
 
 /** Any number parses, so that another version can be refused by name. */
@@ -32,6 +33,8 @@ export const askerMessageSchema = z.discriminatedUnion('type', [
     route: z.array(peerId).min(1).max(limits.maxHops),
     /** Positions to hold: prompt and answer. */
     capacity: positiveCount,
+    /** Left out: nothing is paid. */
+    payment: z.strictObject({ source: paymentSourceSchema, ask: askSchema }).optional(),
     first: z.strictObject({ promptIds }).optional(),
     last: z
       .strictObject({
@@ -42,6 +45,8 @@ export const askerMessageSchema = z.discriminatedUnion('type', [
       })
       .optional(),
   }),
+  /** Promises money for the next batch (SPEC PY rules). */
+  z.strictObject(payFields),
   /** To hop 1, once every hop has opened: begin the prefill. */
   z.strictObject({ type: z.literal('start'), session: sessionId }),
   /** Free everything the session holds. Answered with `closed`. */
@@ -63,6 +68,8 @@ export type OpenMessage = Extract<AskerMessage, { type: 'open' }>;
 const logprob = z.number().max(0).nullable();
 
 export const hopMessageSchema = z.discriminatedUnion('type', [
+  /** After each batch, and before `closed`: what this hop did. Only in sessions that are paid for. */
+  z.strictObject(receiptFields),
   z.strictObject({ type: z.literal('opened'), session: sessionId }),
   /** Prefill reached this position on the sending hop: the asker knows that work goes on. */
   z.strictObject({ type: z.literal('progress'), session: sessionId, position: z.number().int().min(0).max(limits.maxContext) }),

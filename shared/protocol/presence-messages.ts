@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { errorCodes } from './errors.ts';
 import { account, layer, modelId, peerId, positiveCount, sessionId } from './ids.ts';
 import { limits } from './limits.ts';
+import { askSchema, networkTermsSchema, paymentSchema, receiptSchema, shareSchema } from './payment-messages.ts';
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
 const shortText = z.string().max(200);
@@ -53,7 +54,7 @@ export const presenceClientSchema = z.discriminatedUnion('type', [
     peerSignature: base64url.max(200),
   }),
   /** From now on this client is a provider. */
-  z.strictObject({ type: z.literal('offer'), capability: capabilitySchema }),
+  z.strictObject({ type: z.literal('offer'), capability: capabilitySchema, ask: askSchema.optional() }),
   /** It is one no more. */
   z.strictObject({ type: z.literal('withdraw') }),
   z.strictObject({
@@ -74,6 +75,8 @@ export const presenceClientSchema = z.discriminatedUnion('type', [
     tokens: positiveCount,
     avoid: z.array(peerId).max(64).optional(),
   }),
+  /** A hop hands the newest voucher of an ended session to the relay, which claims it for everyone in it. */
+  z.strictObject({ type: z.literal('earned'), session: sessionId, payment: paymentSchema, receipt: receiptSchema }),
   z.strictObject({ type: z.literal('release'), session: sessionId }),
   z.strictObject({ type: z.literal('watch'), on: z.boolean() }),
 ]);
@@ -86,6 +89,8 @@ export const routeHopSchema = z.strictObject({
   to: layer,
   backend: z.enum(['webgpu', 'wasm']),
   adapter: shortText,
+  /** What it asks; left out: nothing. */
+  ask: askSchema.optional(),
 });
 
 export type RouteHopMessage = z.infer<typeof routeHopSchema>;
@@ -119,6 +124,8 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('welcome'),
     account,
+    /** Left out: a network without a chain. */
+    terms: networkTermsSchema.optional(),
     relayPeer: peerId,
     /** Where the relay's libp2p node listens; an empty host means "the host you reached me at". */
     relayAddresses: z.array(z.string().max(300)).max(16),
@@ -152,6 +159,8 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
     session: sessionId,
     model: modelId,
     hops: z.array(routeHopSchema).min(1).max(limits.maxHops),
+    /** Royalty receivers and the network. */
+    shares: z.array(shareSchema).max(limits.maxShares).optional(),
   }),
   z.strictObject({ type: z.literal('refused'), id: z.number().int(), code: z.enum(errorCodes), message: z.string().max(1000) }),
   z.strictObject({ type: z.literal('network'), view: networkViewSchema }),

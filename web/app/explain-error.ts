@@ -4,6 +4,8 @@ import { type ErrorCode, toVesselError } from '../../shared/protocol/errors.ts';
 export interface Explanation {
   title: string;
   advice: string;
+  /** A screen where the person can do something about it. */
+  link?: { to: string; words: string };
 }
 
 const explanations: Partial<Record<ErrorCode, Explanation>> = {
@@ -24,6 +26,12 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     title: 'The conversation is too long for this model',
     advice: 'Start a new conversation, or ask for a shorter answer.',
   },
+  payment_required: {
+    title: 'Answers cost AIC here, and this page has none left to spend',
+    advice: 'Make an API key that your wallet pays for, and ask with it through the API.',
+    link: { to: '#keys', words: 'Go to API keys' },
+  },
+  chain_unavailable: { title: 'The chain does not answer', advice: 'Nothing is lost. Wait a moment and try again.' },
   model_not_found: { title: 'This model is not offered any more', advice: 'Choose another model.' },
   bad_output: { title: 'A provider computed nonsense', advice: 'It is left out from now on. Try again.' },
   device_lost: { title: 'A graphics device was lost', advice: 'Try again: another provider will take its place.' },

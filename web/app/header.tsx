@@ -1,5 +1,6 @@
 import { phaseWords } from './contribute/phase-words.ts';
 import { Mark } from './mark.tsx';
+import { useMoney } from './money/use-money.tsx';
 import type { NodeState } from './network.ts';
 import { useNode, useNodeState } from './use-node.tsx';
 
@@ -11,6 +12,7 @@ const relayWords: Record<NodeState['relay'], string> = {
 
 export function Header() {
   const relay = useNodeState((state) => state.relay);
+  const isPaid = useMoney() !== null;
   return (
     <header className="header">
       <a className="brand" href="#top">
@@ -21,6 +23,7 @@ export function Header() {
         <a href="#contribute">Contribute</a>
         <a href="#ask">Ask</a>
         <a href="#network">Network</a>
+        {isPaid && <a href="#keys">Keys</a>}
       </nav>
       <p className="relay" data-state={relay} role="status">
         <span className="dot" aria-hidden="true" />

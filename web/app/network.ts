@@ -155,6 +155,8 @@ export type AnswerEvent =
       reason: 'stop' | 'length';
       usage: { promptTokens: number; completionTokens: number };
       tokensPerSecond: number;
+      /** Wei; null for a free answer. */
+      price: bigint | null;
     };
 
 export interface VesselNode {

@@ -8,6 +8,7 @@ import { OrderPool } from '../../sdk/order-pool.ts';
 import { systemClock } from '../../sdk/system-clock.ts';
 import { type ErrorCode, toVesselError } from '../../shared/protocol/errors.ts';
 import type { NetworkView } from '../../shared/protocol/presence-messages.ts';
+import type { AskPayer } from '../../shared/receipts/ask-payer.ts';
 import { detectSupport } from '../app/detect-support.ts';
 import {
   type Contribution,
@@ -22,7 +23,7 @@ import {
 } from '../app/network.ts';
 import type { WorkerStatus } from '../worker/bridge-messages.ts';
 import { ComputeBridge } from './compute-bridge.ts';
-import { openDeviceKey } from './device-key-store.ts';
+import { openDeviceKey, openDevicePair } from './device-key-store.ts';
 import { NodeStore } from './node-store.ts';
 
 const shortIdLength = 6;
@@ -38,6 +39,8 @@ class PageNode implements VesselNode {
   readonly #client: Promise<NetworkClient>;
   #online: NetworkClient | null = null;
   #pool: OrderPool | null = null;
+  /** Pays for what is asked here; null where everything is free, or where the visitor has no money set aside. */
+  #payer: Promise<AskPayer | null> | null = null;
   #bridge: ComputeBridge | null = null;
   #view: NetworkView = { providers: [], models: [] };
   #paused: PauseReason | null = null;
@@ -77,6 +80,8 @@ class PageNode implements VesselNode {
           backend,
           memoryBytes: settings.memoryBytes,
           dutyCycle: settings.dutyCycle,
+          key: { publicKey: (await openDeviceKey()).publicKey, privateKey: (await openDevicePair()).privateKey },
+          terms: client.terms,
         },
         {
           onStatus: (status) => this.#show(status),
@@ -122,7 +127,8 @@ class PageNode implements VesselNode {
     const client = await this.#client;
     this.#pool ??= new OrderPool(client);
     const { model, messages, temperature, maxTokens, signal } = request;
-    const asked: AskRequest = { model, messages, maxTokens, sampling: { temperature }, signal };
+    const payer = await this.#openPayer(client);
+    const asked: AskRequest = { model, messages, maxTokens, sampling: { temperature }, signal, ...(payer ? { payer } : {}) };
     let firstAtMs = 0;
     let tokens = 0;
     try {
@@ -138,6 +144,17 @@ class PageNode implements VesselNode {
     } finally {
       const { route } = this.state.current;
       if (route) this.state.update({ route: { ...route, active: false } });
+    }
+  }
+
+  async #openPayer({ terms }: NetworkClient): Promise<AskPayer | null> {
+    if (!terms) return null;
+    this.#payer ??= import('./pocket.ts').then(({ openPocket }) => openPocket(this.#relayUrl, terms));
+    try {
+      return await this.#payer;
+    } catch (thrown) {
+      this.#payer = null;
+      throw thrown;
     }
   }
 
@@ -165,6 +182,7 @@ class PageNode implements VesselNode {
           reason: event.reason,
           usage: { promptTokens: event.promptTokens, completionTokens: event.completionTokens },
           tokensPerSecond: so.tokens > 1 && seconds > 0 ? (so.tokens - 1) / seconds : 0,
+          price: event.paid?.price.total ?? null,
         };
       }
       default:
@@ -181,8 +199,8 @@ class PageNode implements VesselNode {
           clock: systemClock,
           onState: (relay) => this.state.update({ relay }),
           onMessage: (message) => this.#bridge?.post({ type: 'relay', message }),
-          onWelcome: () => {
-            this.#bridge?.post({ type: 'welcomed' });
+          onWelcome: ({ terms }) => {
+            this.#bridge?.post({ type: 'welcomed', terms: terms ?? null });
             this.#online?.send({ type: 'watch', on: true });
           },
           onView: (view) => this.#watched(view),

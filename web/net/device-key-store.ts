@@ -1,20 +1,29 @@
 /** The device key of this browser: made once, kept in IndexedDB as a key that cannot be exported. */
-import { type DeviceKey, deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
+import { type DeviceKey, type DeviceKeyPair, deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
 
 const database = 'vessel';
 const store = 'keys';
 const entry = 'device';
 
+let pair: Promise<DeviceKeyPair> | null = null;
+
+/** The pair itself, for the compute worker: it can be handed over and still not be read. */
+export function openDevicePair(): Promise<DeviceKeyPair> {
+  pair ??= findPair();
+  return pair;
+}
+
 export async function openDeviceKey(): Promise<DeviceKey> {
+  return deviceKey(await openDevicePair());
+}
+
+async function findPair(): Promise<DeviceKeyPair> {
   try {
     const db = await openDatabase();
-    const known = await read(db);
-    if (known) return deviceKey(known);
-    const pair = await generateKeyPair();
-    return deviceKey(await writeOnce(db, pair));
+    return (await read(db)) ?? (await writeOnce(db, await generateKeyPair()));
   } catch {
     // Private windows may refuse storage: the key then lasts as long as the page.
-    return deviceKey(await generateKeyPair());
+    return generateKeyPair();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Backend } from '../../provider/runtime/shard-runtime.ts';
 import type { ErrorCode } from '../../shared/protocol/errors.ts';
 import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import type { HopMessage } from '../../shared/protocol/order-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
 import type { PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
 
 export type ToWorker =
@@ -20,8 +21,11 @@ export type ToWorker =
       backend: Backend;
       memoryBytes: number;
       dutyCycle: number;
+      /** The device's key, which signs receipts: SubjectPublicKeyInfo, and a private half that can be used and not read. */
+      key: { publicKey: Uint8Array<ArrayBuffer>; privateKey: CryptoKey };
+      terms: NetworkTerms | null;
     }
-  | { type: 'welcomed' }
+  | { type: 'welcomed'; terms: NetworkTerms | null }
   | { type: 'relay'; message: PresenceRelayMessage }
   | { type: 'order'; order: number; peer: string; text: string; attachment?: Uint8Array<ArrayBuffer> }
   | { type: 'order-closed'; order: number }

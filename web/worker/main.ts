@@ -1,5 +1,7 @@
 /** The compute worker: the provider core, the runtime and the blob cache, talking to the page by messages. */
 import { createLoadShard } from '../../provider/load-shard.ts';
+import { Metering } from '../../provider/metering/metering.ts';
+import { RpcCoverage } from '../../provider/metering/rpc-coverage.ts';
 import { Provider } from '../../provider/provider.ts';
 import { ProviderAgent } from '../../provider/provider-agent.ts';
 import type { ProviderLinks } from '../../provider/provider-ports.ts';
@@ -11,6 +13,7 @@ import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import type { FromWorker, ToWorker } from './bridge-messages.ts';
 import { openBlobCache } from './models/blob-cache.ts';
 import { relaySource } from './relay-source.ts';
+import { BrowserVoucherStore } from './voucher-store.ts';
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 /** Status changes with every token; the page redraws no faster than this. */
@@ -36,7 +39,7 @@ class ComputeWorker {
       () => (ort ??= loadOrt(start.backend, { wasmPaths: start.ortPath })),
       start.backend,
     );
-    return new ComputeWorker(start, load, {
+    return new ComputeWorker(start, load, createMetering(start), {
       adapter,
       f16: gpu?.features.has('shader-f16') ?? false,
       storage: cache.storageKind,
@@ -46,6 +49,7 @@ class ComputeWorker {
   private constructor(
     start: StartMessage,
     load: ReturnType<typeof createLoadShard>,
+    metering: Metering,
     device: { adapter: string; f16: boolean; storage: 'opfs' | 'memory' },
   ) {
     const links: ProviderLinks = {
@@ -73,6 +77,7 @@ class ComputeWorker {
       load,
       memoryBytes: start.memoryBytes,
       dutyCycle: start.dutyCycle,
+      metering,
       onChange: () => {
         this.#agent?.changed();
         if (this.#isStatusDue) return;
@@ -91,13 +96,13 @@ class ComputeWorker {
       links: () => this.#links,
       connect: links.connect,
     });
-    this.#agent.welcomed();
+    this.#agent.welcomed(start.terms);
   }
 
   receive(message: Exclude<ToWorker, StartMessage>): void {
     switch (message.type) {
       case 'welcomed':
-        this.#agent.welcomed();
+        this.#agent.welcomed(message.terms);
         return;
       case 'relay':
         this.#agent.receive(message.message);
@@ -160,6 +165,21 @@ class ComputeWorker {
     await this.#provider.stop().catch(() => undefined);
     post({ type: 'stopped' });
   }
+}
+
+function createMetering({ relayUrl, key: { publicKey, privateKey } }: StartMessage): Metering {
+  const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
+  const metering: Metering = new Metering({
+    signer: {
+      publicKey,
+      sign: async (message) => new Uint8Array(await crypto.subtle.sign(algorithm, privateKey, message)),
+    },
+    clock: systemClock,
+    unixSeconds: () => Math.floor(Date.now() / 1000),
+    coverage: new RpcCoverage({ relayUrl, terms: () => metering.terms }),
+    store: new BrowserVoucherStore(),
+  });
+  return metering;
 }
 
 function post(message: FromWorker, transfer: Transferable[] = []): void {

@@ -1,6 +1,7 @@
 /** What `vessel.detail` tells about an answer: where it was computed, from which ids to which, how fast. */
 import { z } from 'zod';
 import type { AskStats, RouteHop } from '../../../shared/protocol/asking.ts';
+import type { Charged } from '../payment/bill.ts';
 
 export const answerOutcomeSchema = z.strictObject({
   index: z.number().int(),
@@ -32,11 +33,24 @@ export const answerOutcomeSchema = z.strictObject({
 });
 export type AnswerOutcome = z.infer<typeof answerOutcomeSchema>;
 
+/** Wei in decimal, and the hash that the books know the answer by. Only in a network where answers are paid for. */
+export const chargedFields = {
+  price: z.string().optional(),
+  receipt: z.string().optional(),
+};
+export type ChargedFields = { price?: string; receipt?: string };
+
+export function chargedFieldsOf(charged: Charged | null): ChargedFields {
+  return charged ? { price: charged.price.toString(), receipt: charged.receipt } : {};
+}
+
 export const vesselReportSchema = z.strictObject({
   /** The seed that was used: sending it again gives the same answer. */
   seed: z.number().int(),
   /** With `vessel.detail` only, one per choice. */
   choices: z.array(answerOutcomeSchema).optional(),
+  /** As in `usage`, for streams that were not asked for it. */
+  ...chargedFields,
 });
 export type VesselReport = z.infer<typeof vesselReportSchema>;
 
@@ -44,5 +58,6 @@ export const usageSchema = z.strictObject({
   prompt_tokens: z.number().int(),
   completion_tokens: z.number().int(),
   total_tokens: z.number().int(),
+  ...chargedFields,
 });
 export type Usage = z.infer<typeof usageSchema>;

@@ -1,13 +1,15 @@
 /** All answers of one request: a turn at the gate, one session per prompt and choice, merged as they come. */
 
 import type { TextCodec } from '../../../sdk/text/text-codec.ts';
-import type { AskIds } from '../../../shared/protocol/asking.ts';
+import type { AskEvent, AskIds, AskIdsFunction } from '../../../shared/protocol/asking.ts';
 import { VesselError } from '../../../shared/protocol/errors.ts';
 import { limits } from '../../../shared/protocol/limits.ts';
 import type { Sampling } from '../../../shared/protocol/sampling.ts';
 import type { Caller, HttpDeps, ModelInfo, RequestRecord } from '../http-deps.ts';
 import { httpLimits } from '../http-limits.ts';
 import type { WorkGate } from '../limits/work-gate.ts';
+import type { Bill } from '../payment/bill.ts';
+import type { Checkout } from '../payment/cashier.ts';
 import { RequestError } from '../request-error.ts';
 import { merge } from './merge.ts';
 import { type AnswerEvent, runAnswer } from './run-answer.ts';
@@ -26,10 +28,16 @@ export interface AnswersRequest {
   continues: boolean;
 }
 
+/** A place at the gate, and the money for what is computed there. */
+export interface Admission {
+  leave: () => void;
+  /** null in a free network. */
+  bill: Bill | null;
+}
+
 export interface AnswersContext {
   deps: HttpDeps;
-  gate: WorkGate;
-  caller: Caller;
+  admission: Promise<Admission>;
   record: RequestRecord;
   /** Fires when the client is gone. */
   signal: AbortSignal;
@@ -66,14 +74,30 @@ function answerRoom(promptTokens: number, context: number, wanted: number | null
   return wanted ?? Math.min(room, httpLimits.defaultMaxTokens);
 }
 
+/** Waits for a place, then holds the money: nobody's money waits in line. */
+export async function admit(
+  gate: WorkGate,
+  caller: Caller,
+  { places, checkout, signal }: { places: number; checkout: Checkout | null; signal: AbortSignal },
+): Promise<Admission> {
+  const leave = await gate.enter(caller, places, signal);
+  try {
+    return { leave, bill: checkout && (await checkout.open()) };
+  } catch (thrown) {
+    leave();
+    throw thrown;
+  }
+}
+
 export async function* runAnswers(
   request: AnswersRequest,
   asks: Omit<AskIds, 'signal'>[],
-  { deps, gate, caller, record, signal }: AnswersContext,
+  { deps, admission, record, signal }: AnswersContext,
 ): AsyncGenerator<AnswerEvent, void, void> {
-  const leave = await gate.enter(caller, asks.length, signal);
+  const { leave, bill } = await admission;
   const scope = new AbortController();
   const sessionSignal = AbortSignal.any([signal, scope.signal]);
+  const { askIds, ended } = watched(deps.askIds);
   let isComplete = false;
   try {
     signal.throwIfAborted();
@@ -81,8 +105,8 @@ export async function* runAnswers(
       asks.map((ask, index) =>
         runAnswer({
           index,
-          askIds: deps.askIds,
-          ask: { ...ask, signal: sessionSignal },
+          askIds,
+          ask: { ...ask, signal: sessionSignal, ...(bill && { payer: bill.payer(index) }) },
           codec: request.codec,
           stops: request.stops,
           continues: request.continues,
@@ -102,5 +126,27 @@ export async function* runAnswers(
     // One answer failed or the reader left: the others have nobody to go to.
     if (!isComplete) scope.abort();
     leave();
+    if (bill) {
+      // What a session promised is known when it has ended, and an abort ends it.
+      await ended();
+      await bill.settle();
+    }
   }
+}
+
+/** The same sessions, and a way to wait until all of them are over. */
+function watched(askIds: AskIdsFunction): { askIds: AskIdsFunction; ended: () => Promise<unknown> } {
+  const ends: Promise<void>[] = [];
+  return {
+    ended: () => Promise.all(ends),
+    askIds: async function* (request): AsyncGenerator<AskEvent> {
+      const end = Promise.withResolvers<void>();
+      ends.push(end.promise);
+      try {
+        yield* askIds(request);
+      } finally {
+        end.resolve();
+      }
+    },
+  };
 }

@@ -1,5 +1,7 @@
 /** The orders of one request: checked before the network is asked, worked off in turn, their results checked on the way back. */
+
 import { type ErrorCode, toVesselError, VesselError } from '../../../shared/protocol/errors.ts';
+import type { AskPayer } from '../../../shared/receipts/ask-payer.ts';
 import { parseOrder } from '../../../shared/services/service-type.ts';
 import type { HttpDeps, OpenService, ServiceAnswer, ServiceInfo } from '../http-deps.ts';
 import { RequestError } from '../request-error.ts';
@@ -23,9 +25,14 @@ export async function requireService({ services, models }: HttpDeps, nameOrId: s
 }
 
 /** @throws VesselError `no_route` when no provider holds the graph, `provider_lost`, `queue_full`, … */
-export async function openService(deps: HttpDeps, { id, type }: ServiceInfo, signal: AbortSignal): Promise<OpenService> {
+export async function openService(
+  deps: HttpDeps,
+  { id, type }: ServiceInfo,
+  signal: AbortSignal,
+  payer?: AskPayer,
+): Promise<OpenService> {
   try {
-    return await deps.services.open(id, signal);
+    return await deps.services.open(id, signal, payer);
   } catch (thrown) {
     const { code } = toVesselError(thrown);
     deps.metrics.serviceOrders.inc({ service: type.name, outcome: signal.aborted ? 'cancelled' : code });

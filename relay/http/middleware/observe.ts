@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import type { HttpContext, HttpDeps, HttpEnv, RequestRecord } from '../http-deps.ts';
 
-const knownMethods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
+const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 
 export function observe({ clock, randomId, log, metrics }: HttpDeps): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {

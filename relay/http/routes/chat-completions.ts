@@ -4,10 +4,8 @@ import { limits } from '../../../shared/protocol/limits.ts';
 import { answerParams, samplingOf, stopsOf } from '../answers/answer-params.ts';
 import { encodePrompt, requireCodec, requireModel } from '../answers/read-prompt.ts';
 import { chatUnsupported, refuseUnsupported } from '../answers/refuse-unsupported.ts';
-import { respond } from '../answers/respond.ts';
-import type { HttpDeps } from '../http-deps.ts';
+import { type AnswerPorts, respond } from '../answers/respond.ts';
 import { httpLimits } from '../http-limits.ts';
-import type { WorkGate } from '../limits/work-gate.ts';
 import { parseParams, readJson } from '../read-json.ts';
 import { RequestError } from '../request-error.ts';
 import { chatChunkSchema, chatCompletionSchema, chatFormat } from './chat-format.ts';
@@ -31,7 +29,8 @@ const requestSchema = z.strictObject({
 });
 type Params = z.output<typeof requestSchema>;
 
-export function chatCompletions(deps: HttpDeps, gate: WorkGate): Route {
+export function chatCompletions(ports: AnswerPorts): Route {
+  const { deps } = ports;
   return {
     method: 'post',
     path: '/v1/chat/completions',
@@ -68,7 +67,7 @@ export function chatCompletions(deps: HttpDeps, gate: WorkGate): Route {
         ignoreEos: params.vessel?.ignore_eos ?? false,
         continues: false,
       };
-      return respond(c, { deps, gate }, { request, params, format: chatFormat(codec, topLogprobs !== null) });
+      return respond(c, ports, { request, params, format: chatFormat(codec, topLogprobs !== null) });
     },
   };
 }

@@ -4,10 +4,9 @@ import { limits } from '../../../shared/protocol/limits.ts';
 import { answerParams, samplingOf, stopsOf } from '../answers/answer-params.ts';
 import { checkIds, encodePrompt, requireCodec, requireModel } from '../answers/read-prompt.ts';
 import { completionUnsupported, refuseUnsupported } from '../answers/refuse-unsupported.ts';
-import { respond } from '../answers/respond.ts';
-import type { HttpDeps, ModelInfo } from '../http-deps.ts';
+import { type AnswerPorts, respond } from '../answers/respond.ts';
+import type { ModelInfo } from '../http-deps.ts';
 import { httpLimits } from '../http-limits.ts';
-import type { WorkGate } from '../limits/work-gate.ts';
 import { parseParams, readJson } from '../read-json.ts';
 import { RequestError } from '../request-error.ts';
 import { completionChunkSchema, completionFormat, completionSchema } from './completion-format.ts';
@@ -32,7 +31,8 @@ const requestSchema = z.strictObject({
 });
 type Params = z.output<typeof requestSchema>;
 
-export function completions(deps: HttpDeps, gate: WorkGate): Route {
+export function completions(ports: AnswerPorts): Route {
+  const { deps } = ports;
   return {
     method: 'post',
     path: '/v1/completions',
@@ -65,7 +65,7 @@ export function completions(deps: HttpDeps, gate: WorkGate): Route {
         ignoreEos: params.vessel?.ignore_eos ?? false,
         continues: true,
       };
-      return respond(c, { deps, gate }, { request, params, format: completionFormat(codec, topLogprobs) });
+      return respond(c, ports, { request, params, format: completionFormat(codec, topLogprobs) });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { requireModel } from '../answers/read-prompt.ts';
 import type { HttpDeps, ModelInfo } from '../http-deps.ts';
+import type { Money } from '../money.ts';
 import type { Route } from './route.ts';
 
 const modelSchema = z.strictObject({
@@ -16,11 +17,13 @@ const modelSchema = z.strictObject({
     vocab: z.number().int(),
     /** Whether the tabs online hold every layer. */
     ready: z.boolean(),
+    /** Wei per layer and token that providers ask who name no price of their own; only in a paid network. */
+    ask: z.strictObject({ prompt: z.string(), output: z.string() }).optional(),
   }),
 });
 const listSchema = z.strictObject({ object: z.literal('list'), data: z.array(modelSchema) });
 
-export function listModels({ models }: HttpDeps): Route {
+export function listModels({ models, money }: HttpDeps): Route {
   return {
     method: 'get',
     path: '/v1/models',
@@ -28,13 +31,16 @@ export function listModels({ models }: HttpDeps): Route {
     access: 'key',
     response: { description: 'The models', contentType: 'application/json', schema: listSchema },
     handle: async (c) => {
-      const list: z.infer<typeof listSchema> = { object: 'list', data: (await models.list()).map(describe) };
+      const list: z.infer<typeof listSchema> = {
+        object: 'list',
+        data: (await models.list()).map((model) => describe(model, money)),
+      };
       return c.json(list);
     },
   };
 }
 
-export function retrieveModel({ models }: HttpDeps): Route {
+export function retrieveModel({ models, money }: HttpDeps): Route {
   return {
     method: 'get',
     // A name may have slashes, as in org/name.
@@ -43,10 +49,13 @@ export function retrieveModel({ models }: HttpDeps): Route {
     access: 'key',
     parameters: [{ name: 'id', description: 'Name of the model, or CID of its manifest' }],
     response: { description: 'The model', contentType: 'application/json', schema: modelSchema },
-    handle: async (c) => c.json(describe(await requireModel(models, c.req.param('id') ?? ''))),
+    handle: async (c) => c.json(describe(await requireModel(models, c.req.param('id') ?? ''), money)),
   };
 }
 
-function describe({ id, name, created, ownedBy, context, vocab, ready }: ModelInfo): z.infer<typeof modelSchema> {
-  return { id: name, object: 'model', created, owned_by: ownedBy, vessel: { cid: id, context, vocab, ready } };
+function describe(model: ModelInfo, money: Money | null): z.infer<typeof modelSchema> {
+  const { id, name, created, ownedBy, context, vocab, ready } = model;
+  const terms = money?.payments.terms;
+  const ask = terms && { ask: { prompt: terms.ask.prompt.toString(), output: terms.ask.output.toString() } };
+  return { id: name, object: 'model', created, owned_by: ownedBy, vessel: { cid: id, context, vocab, ready, ...ask } };
 }

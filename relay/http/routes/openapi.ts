@@ -32,7 +32,10 @@ export function openapiDocument(routes: Route[], version: string): Record<string
     paths,
     components: {
       schemas: { Error: schemaOf(errorBodySchema, 'output') },
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer' },
+        session: { type: 'http', scheme: 'bearer', description: 'From POST /v1/auth/verify; pages use its cookie.' },
+      },
     },
   };
 }
@@ -49,7 +52,7 @@ function operation({ summary, access, parameters = [], request, binaryRequest, r
   if (response.streamed) content['text/event-stream'] = { schema: schemaOf(response.streamed, 'output') };
   return {
     summary,
-    security: access === 'key' ? [{ key: [] }, {}] : [],
+    security: access === 'key' ? [{ key: [] }, {}] : access === 'session' ? [{ session: [] }] : [],
     parameters: parameters.map(({ name, in: place = 'path', description }) => ({
       name,
       description,

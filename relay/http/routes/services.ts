@@ -1,10 +1,12 @@
 /** Whole-graph services: one order or several, as JSON or as plain bytes, worked off in one session on one provider. */
 import { z } from 'zod';
 import { VesselError } from '../../../shared/protocol/errors.ts';
+import { chargedFields, chargedFieldsOf } from '../answers/answer-outcome.ts';
+import type { AnswerPorts } from '../answers/respond.ts';
+import { admit } from '../answers/run-answers.ts';
 import { checkOrders, openService, type PreparedOrder, requireService, runOrders } from '../answers/run-orders.ts';
 import type { HttpContext, HttpDeps, ServiceInfo } from '../http-deps.ts';
 import { httpLimits } from '../http-limits.ts';
-import type { WorkGate } from '../limits/work-gate.ts';
 import { parseParams, readBytes, readJson } from '../read-json.ts';
 import { RequestError } from '../request-error.ts';
 import type { Route } from './route.ts';
@@ -50,9 +52,9 @@ const answerSchema = z.strictObject({
 });
 const provider = z.string();
 const responseSchema = z.union([
-  answerSchema.extend({ provider }),
+  answerSchema.extend({ provider, ...chargedFields }),
   /** To a request with `orders`. */
-  z.strictObject({ results: z.array(answerSchema), provider }),
+  z.strictObject({ results: z.array(answerSchema), provider, ...chargedFields }),
 ]);
 
 const modelParameter = { name: 'model', description: 'Name of the model, or CID of its manifest' };
@@ -84,7 +86,7 @@ export function retrieveService(deps: HttpDeps): Route {
   };
 }
 
-export function askService(deps: HttpDeps, gate: WorkGate): Route {
+export function askService({ deps, gate, cashier }: AnswerPorts): Route {
   return {
     method: 'post',
     path: '/v1/services/:model{.+}',
@@ -111,20 +113,21 @@ export function askService(deps: HttpDeps, gate: WorkGate): Route {
       const { orders, isList } = await readOrders(c, service);
       checkOrders(service, orders);
       const { signal } = c.req.raw;
-      const leave = await gate.enter(c.get('caller'), 1, signal);
+      // A whole graph has one layer, and an order is one position of it.
+      const checkout = cashier && (await cashier.checkOut(c, service.id, [{ promptTokens: orders.length, maxTokens: 0 }]));
+      const { leave, bill } = await admit(gate, c.get('caller'), { places: 1, checkout, signal });
       try {
-        const session = await openService(deps, service, signal);
-        try {
-          const results = await runOrders(deps, service, session, orders);
-          const { provider } = session;
-          return c.json((isList ? { results, provider } : { ...results[0]!, provider }) satisfies z.infer<typeof responseSchema>);
-        } finally {
-          session.close();
-        }
+        const session = await openService(deps, service, signal, bill?.payer(0));
+        const { provider } = session;
+        const results = await runOrders(deps, service, session, orders).finally(() => session.close());
+        const charged = chargedFieldsOf(bill && (await bill.settle()));
+        const body = isList ? { results, provider, ...charged } : { ...results[0]!, provider, ...charged };
+        return c.json(body satisfies z.infer<typeof responseSchema>, 200, checkout?.headers);
       } catch (error) {
         throw signal.aborted ? new VesselError('cancelled', undefined, { cause: error }) : error;
       } finally {
         leave();
+        await bill?.settle();
       }
     },
   };

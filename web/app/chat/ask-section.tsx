@@ -1,6 +1,7 @@
 /** Ask a model, and see the way of the answer. */
 import { useState } from 'react';
 import '../../styles/ask.css';
+import { Amount } from '../money/amount.tsx';
 import type { NetworkModel, NodeState } from '../network.ts';
 import { RoutePicture } from '../route/route-picture.tsx';
 import { Notice } from '../support-notices.tsx';
@@ -9,6 +10,7 @@ import { type AnswerChoices, AnswerSettings } from './answer-settings.tsx';
 import { Composer } from './composer.tsx';
 import { TurnList } from './turn-list.tsx';
 import { useConversation } from './use-conversation.ts';
+import { useQuote } from './use-quote.ts';
 
 const suggestions = ['Tell me a short story about a fox named Pip and a kite.', 'What is WebGPU?', 'What is 12 + 7?'];
 
@@ -25,6 +27,8 @@ export default function AskSection() {
   const settings = { model: model?.id ?? '', ...choices };
   const blocked = blockedBy ?? (model === null ? 'Waiting for the relay’s list of models.' : null);
   const isEmpty = turns.length === 0;
+  const characters = turns.reduce((sum, { question, answer }) => sum + question.length + answer.length, 0);
+  const quote = useQuote(model?.id ?? null, characters, choices.maxTokens);
 
   return (
     <section id="ask" className="panel ask" aria-labelledby="ask-title">
@@ -63,6 +67,11 @@ export default function AskSection() {
         {spoken(turns.at(-1)?.status.state ?? null, turns.at(-1)?.answer ?? '')}
       </p>
       <Composer isAnswering={isAnswering} blockedBy={blocked} onAsk={(question) => ask(question, settings)} onStop={stop} />
+      {quote !== null && quote > 0n && (
+        <p className="fine-print">
+          An answer costs <Amount wei={quote} /> at most.
+        </p>
+      )}
       <div className="ask-foot">
         <AnswerSettings choices={choices} onChange={setChoices} />
         {!isEmpty && (

@@ -13,13 +13,13 @@ test('an answer grows with its text and ends with its figures', () => {
     { type: 'ask', question: 'What is WebGPU?' },
     { type: 'text', delta: 'WebGPU ', sinceAskedMs: 800 },
     { type: 'text', delta: 'computes.', sinceAskedMs: 900 },
-    { type: 'done', reason: 'stop', tokens: 4, tokensPerSecond: 10, sinceAskedMs: 950 },
+    { type: 'done', reason: 'stop', tokens: 4, tokensPerSecond: 10, price: 7n, sinceAskedMs: 950 },
   );
   assert.equal(turn?.answer, 'WebGPU computes.');
   assert.deepEqual(turn?.status, {
     state: 'done',
     reason: 'stop',
-    figures: { firstTokenMs: 800, tokens: 4, tokensPerSecond: 10 },
+    figures: { firstTokenMs: 800, tokens: 4, tokensPerSecond: 10, price: 7n },
   });
 });
 
@@ -44,7 +44,7 @@ test('the model is sent answered turns and the last question, not what failed', 
   const turns = play(
     { type: 'ask', question: 'a' },
     { type: 'text', delta: 'A', sinceAskedMs: 1 },
-    { type: 'done', reason: 'stop', tokens: 1, tokensPerSecond: 1, sinceAskedMs: 2 },
+    { type: 'done', reason: 'stop', tokens: 1, tokensPerSecond: 1, price: null, sinceAskedMs: 2 },
     { type: 'ask', question: 'b' },
     failed,
     { type: 'ask', question: 'c' },

@@ -6,6 +6,8 @@ export interface AnswerFigures {
   firstTokenMs: number;
   tokens: number;
   tokensPerSecond: number;
+  /** Wei; null for a free answer. */
+  price: bigint | null;
 }
 
 export type AnswerState =
@@ -29,7 +31,14 @@ export type ConversationEvent =
   /** The last question again, in the place of its answer. */
   | { type: 'retry' }
   | { type: 'text'; delta: string; sinceAskedMs: number }
-  | { type: 'done'; reason: 'stop' | 'length'; tokens: number; tokensPerSecond: number; sinceAskedMs: number }
+  | {
+      type: 'done';
+      reason: 'stop' | 'length';
+      tokens: number;
+      tokensPerSecond: number;
+      price: bigint | null;
+      sinceAskedMs: number;
+    }
   | { type: 'stopped' }
   | { type: 'failed'; explanation: Explanation }
   | { type: 'clear' };
@@ -62,10 +71,14 @@ function answered(turn: Turn, event: Exclude<ConversationEvent, { type: 'ask' | 
         status: { state: 'streaming', firstTokenMs: firstTokenMs ?? event.sinceAskedMs },
       };
     case 'done': {
-      const { reason, tokens, tokensPerSecond } = event;
+      const { reason, tokens, tokensPerSecond, price } = event;
       return {
         ...turn,
-        status: { state: 'done', reason, figures: { firstTokenMs: firstTokenMs ?? event.sinceAskedMs, tokens, tokensPerSecond } },
+        status: {
+          state: 'done',
+          reason,
+          figures: { firstTokenMs: firstTokenMs ?? event.sinceAskedMs, tokens, tokensPerSecond, price },
+        },
       };
     }
     case 'stopped':

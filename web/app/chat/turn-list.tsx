@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react';
 import { formatSeconds, plural } from '../format.ts';
+import { Amount } from '../money/amount.tsx';
 import type { AnswerState, Turn } from './conversation.ts';
 
 export function TurnList(props: { turns: Turn[]; onRetry: () => void }) {
@@ -58,10 +59,16 @@ function AnswerNote(props: { status: AnswerState; isEmpty: boolean; onRetry: (()
     case 'streaming':
       return <p className="answer-note">First token after {formatSeconds(status.firstTokenMs)}</p>;
     case 'done': {
-      const { firstTokenMs, tokens, tokensPerSecond } = status.figures;
+      const { firstTokenMs, tokens, tokensPerSecond, price } = status.figures;
       return (
         <p className="answer-note">
           {plural(tokens, 'token')} · {tokensPerSecond.toFixed(1)} tokens/s · first token after {formatSeconds(firstTokenMs)}
+          {price !== null && (
+            <>
+              {' · '}
+              <Amount wei={price} />
+            </>
+          )}
           {status.reason === 'length' && ' · cut at the length you allow'}
         </p>
       );
@@ -73,6 +80,7 @@ function AnswerNote(props: { status: AnswerState; isEmpty: boolean; onRetry: (()
         <div className="failure" role="alert">
           <p className="notice-title">{status.explanation.title}</p>
           <p>{status.explanation.advice}</p>
+          {status.explanation.link !== undefined && <a href={status.explanation.link.to}>{status.explanation.link.words}</a>}
           {props.onRetry !== null && (
             <button type="button" className="button-small" onClick={props.onRetry}>
               Try again

@@ -27,8 +27,8 @@ export function useConversation() {
           const sinceAskedMs = performance.now() - askedAt;
           if (event.type === 'text') dispatch({ type: 'text', delta: event.delta, sinceAskedMs });
           if (event.type === 'done') {
-            const { reason, tokensPerSecond, usage } = event;
-            dispatch({ type: 'done', reason, tokens: usage.completionTokens, tokensPerSecond, sinceAskedMs });
+            const { reason, tokensPerSecond, usage, price } = event;
+            dispatch({ type: 'done', reason, tokens: usage.completionTokens, tokensPerSecond, price, sinceAskedMs });
           }
         }
       } catch (error) {

@@ -1,19 +1,29 @@
 /** Lend this device: never starts by itself, says what it does, stops in one click (design C3). */
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { isPhone, memoryPledges } from '../device.ts';
+import { useMoney } from '../money/use-money.tsx';
 import type { Contribution, Support } from '../network.ts';
 import { Notice } from '../support-notices.tsx';
 import { useNode, useNodeState } from '../use-node.tsx';
 import { ContributeSettings, type Pledge } from './contribute-settings.tsx';
 import { ContributionStatus } from './contribution-status.tsx';
 
+// Free networks never load it.
+const EarningsPanel = lazy(() => import('./earnings-panel.tsx'));
+
 export function ContributeSection() {
+  const money = useMoney();
   const contribution = useNodeState((state) => state.contribution);
   const isOn = contribution.phase !== 'off' && contribution.phase !== 'failed';
   return (
     <section id="contribute" className="panel contribute" aria-labelledby="contribute-title">
       <h2 id="contribute-title">{isOn ? 'This tab is lent' : 'Lend this tab'}</h2>
       {isOn ? <Running contribution={contribution} /> : <Offer contribution={contribution} />}
+      {money !== null && (
+        <Suspense>
+          <EarningsPanel money={money} />
+        </Suspense>
+      )}
     </section>
   );
 }

@@ -6,4 +6,5 @@ import { isScene, scenes } from './scenes.ts';
 const query = new URLSearchParams(location.search);
 const scene = query.get('scene') ?? 'off';
 if (!isScene(scene)) throw new Error(`no such scene: ${scene}`);
-mountApp(new FakeNode({ state: scenes[scene](), paceMs: Number(query.get('pace') ?? 120), failAsk: query.get('fail') }));
+const node = new FakeNode({ state: scenes[scene](), paceMs: Number(query.get('pace') ?? 120), failAsk: query.get('fail') });
+mountApp(node, () => Promise.resolve(null));

@@ -107,6 +107,7 @@ export class FakeNode implements VesselNode {
         reason: 'stop',
         usage: { promptTokens: 20, completionTokens: words.length },
         tokensPerSecond: words.length / seconds,
+        price: null,
       };
     } finally {
       if (this.#state.route !== null) this.#publish({ route: { ...this.#state.route, active: false } });

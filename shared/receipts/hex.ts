@@ -1,0 +1,3 @@
+export type Hex = `0x${string}`;
+/** 20 bytes. */
+export type Address = Hex;

@@ -1,0 +1,32 @@
+import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { ConnectedWallet } from '../wallet/connected-wallet.ts';
+import { KeyRow } from './key-row.tsx';
+import type { PaidKey } from './keys-api.ts';
+
+export interface KeyPorts {
+  terms: NetworkTerms;
+  wallet: ConnectedWallet | null;
+  onChange: () => Promise<void>;
+  onRevoked: (id: string) => void;
+}
+
+export function KeyListPanel(props: KeyPorts & { keys: PaidKey[] }) {
+  const { keys, ...ports } = props;
+  return (
+    <section className="panel keys-panel" aria-labelledby="key-list-title">
+      <h2 id="key-list-title">Your keys</h2>
+      {keys.length === 0 ? (
+        <p className="empty">None yet.</p>
+      ) : (
+        <ul className="key-list">
+          {keys.map((key) => (
+            <KeyRow key={key.id} paidKey={key} {...ports} />
+          ))}
+        </ul>
+      )}
+      {keys.length > 0 && (
+        <p className="fine-print">What a key has spent shows once it is on chain: the latest answers may not be counted yet.</p>
+      )}
+    </section>
+  );
+}
