@@ -47,7 +47,7 @@ const metafile = await bundle({
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunk-[hash]',
   // `vite` builds a missing page in the repository; a package has its page.
-  external: ['playwright-core', 'vite'],
+  external: ['playwright-core', 'vite', '@electric-sql/pglite', 'pg'],
   plugins: [ortFromPage],
 });
 writeFileSync(join(packagesFolder, 'cli-metafile.json'), JSON.stringify(metafile));
@@ -59,7 +59,8 @@ cpSync(join(root, 'scripts/pack/cli-readme.md'), join(folder, 'README.md'));
 
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
 // Command and page together hold the code of everything Vessel runs with, except what is installed beside it.
-const isInstalled = (path) => /node-datachannel|playwright-core|react-native-webrtc/.test(path);
+const isInstalled = (path) =>
+  /node-datachannel|playwright-core|react-native-webrtc|pglite|@foundry-rs|node_modules\/pg/.test(path);
 const shipped = Object.keys(packages).filter(
   (path) => path !== '' && !packages[path].dev && !isInstalled(path) && existsSync(join(root, path)),
 );
@@ -73,6 +74,6 @@ makeTarball(folder, {
   engines: { node: '>=18' },
   bin: { vessel: 'bin/vessel.mjs' },
   files: ['bin', 'dist', 'public', 'THIRD_PARTY_LICENSES'],
-  // WebRTC for Node; the driver of the headless browser of `start` and `demo`.
-  dependencies: lockedVersions(['node-datachannel', 'playwright-core']),
+  // WebRTC for Node; the driver of the headless browser of `start` and `demo`; the books; the local chain.
+  dependencies: lockedVersions(['node-datachannel', 'playwright-core', '@electric-sql/pglite', 'pg', '@foundry-rs/anvil']),
 });

@@ -108,7 +108,8 @@ export async function deployContracts(
   const chainId = await askNode(() => client.getChainId());
   const { hash: genesis } = await askNode(() => client.getBlock({ blockNumber: 0n }));
   const known = await readJournal(store);
-  const isSameChain = known !== null && known.chainId === chainId && known.genesis === genesis;
+  const isSameChain =
+    known !== null && known.chainId === chainId && (known.genesis === genesis || (await hasBegun(client, known)));
   if (isSameChain && known.isComplete) {
     await requireOurCode(client, known);
     return toDeployment(known);
@@ -128,6 +129,13 @@ export async function deployContracts(
   journal.isComplete = true;
   await writeJournal(store, journal);
   return toDeployment(journal);
+}
+
+/** anvil makes a new first block whenever it loads its state: what stands at our addresses tells the same chain better. */
+async function hasBegun(client: PublicClient, { contracts }: Journal): Promise<boolean> {
+  const [first] = contracts;
+  if (!first) return false;
+  return (await askNode(() => client.getCode({ address: first.address as Address }))) !== undefined;
 }
 
 async function deployOne(

@@ -19,7 +19,9 @@ async function newFolders(t: TestContext) {
   return { folder, chain: join(folder, 'chain'), addresses: join(folder, 'chains/31337.json'), hotKey: join(folder, 'hot-key') };
 }
 
-test('the local chain survives a restart: blocks, events, balances and addresses', { skip: skipWithoutAnvil }, async (t) => {
+test('the local chain survives restarts, the third start too: blocks, events, balances and addresses', {
+  skip: skipWithoutAnvil,
+}, async (t) => {
   const folders = await newFolders(t);
   const first = await openLocalNetwork(folders);
   const { chain } = first.relayChain;
@@ -28,6 +30,7 @@ test('the local chain survives a restart: blocks, events, balances and addresses
   const before = await chain.events(0n);
   await first.close();
   assert.equal(await findLocalChain(folders.chain), null);
+  await (await openLocalNetwork(folders)).close();
   const second = await openLocalNetwork(folders);
   t.after(() => second.close());
   const again = second.relayChain.chain;

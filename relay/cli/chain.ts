@@ -1,7 +1,6 @@
 /** `vessel chain`: the contracts on a chain, and the local chain. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { formatEther, zeroAddress } from 'viem';
@@ -17,7 +16,7 @@ import { openFaucet } from '../chain/local-network.ts';
 import { verifySource } from '../chain/verify-source.ts';
 import { openClient, ViemChain } from '../chain/viem-chain.ts';
 import { FileStore } from '../storage/file-store.ts';
-import { addressesPath, hotKeyPath, localNetworkFolders } from './chain-folders.ts';
+import { addressesPath, forgetLocalChain, hotKeyPath, localNetworkFolders } from './chain-folders.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type DataFolder, dataFolderPath, openDataFolder } from './data-folder.ts';
 import { parseCount, parseOptions } from './parse-options.ts';
@@ -45,7 +44,7 @@ deploy puts the contracts on a chain and writes their addresses into the data fo
   --data <folder>            data folder (default: VESSEL_HOME or ~/.vessel)
 
 status compares what is on chain with this version; faucet gives coins and AIC away on the local chain, while it runs; reset forgets the
-local chain and its money, and keeps everything else.
+local chain and its money, and puts the relay's books aside.
 `;
 
 const options = {
@@ -209,9 +208,7 @@ async function faucet(data: DataFolder, to: Address, io: CommandIo): Promise<num
 async function reset(data: DataFolder, io: CommandIo): Promise<number> {
   const lock = await data.lock();
   try {
-    const { chain, addresses } = localNetworkFolders(data);
-    await rm(chain, { recursive: true, force: true });
-    await rm(addresses, { force: true });
+    await forgetLocalChain(data, Date.now());
     io.stdout.write('the local chain is forgotten; the next start makes a new one\n');
     return 0;
   } finally {

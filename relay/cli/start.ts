@@ -1,10 +1,12 @@
 /** `vessel start`: relay, page and two provider tabs on this machine, and where to look. */
+
+import { VesselError } from '../../shared/protocol/errors.ts';
 import { findAnvil } from '../chain/find-anvil.ts';
 import { type LocalNetwork, openLocalNetwork } from '../chain/local-network.ts';
 import type { ApiKeys } from '../http/keys/api-keys.ts';
 import { ModelStore } from '../models/model-store.ts';
 import { startRelay } from '../start-relay.ts';
-import { localNetworkFolders } from './chain-folders.ts';
+import { forgetLocalChain, localNetworkFolders } from './chain-folders.ts';
 import type { Command, CommandIo } from './command.ts';
 import { type DataFolder, dataFolderPath, openDataFolder } from './data-folder.ts';
 import { addDefaultModel, addDefaultServices, defaultModel } from './default-models.ts';
@@ -114,7 +116,15 @@ async function openNetwork(data: DataFolder, io: CommandIo): Promise<LocalNetwor
     onNote(`no local chain for this platform (${process.platform} ${process.arch}), so everything is free`);
     return null;
   }
-  return openLocalNetwork(localNetworkFolders(data), { signal: io.signal, onNote });
+  const open = () => openLocalNetwork(localNetworkFolders(data), { signal: io.signal, onNote });
+  try {
+    return await open();
+  } catch (thrown) {
+    if (!(thrown instanceof VesselError && thrown.code === 'version_mismatch')) throw thrown;
+    onNote('the local chain has contracts of another version: it begins anew, and the old books are kept beside the new ones');
+    await forgetLocalChain(data, Date.now());
+    return open();
+  }
 }
 
 async function bringUp(tabs: ProviderTabs, count: number, isReady: () => boolean, io: CommandIo): Promise<void> {
