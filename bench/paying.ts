@@ -13,7 +13,7 @@ import { convertCheckpoint } from '../shared/models/convert-checkpoint.ts';
 import { manifestId } from '../shared/models/manifest-id.ts';
 import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import { limits } from '../shared/protocol/limits.ts';
-import type { PaymentMessage } from '../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../shared/protocol/payment-types.ts';
 import { accountOf } from '../shared/receipts/account.ts';
 import { isReceiptSigned, signReceipt } from '../shared/receipts/device-signature.ts';
 import { voucherDigest } from '../shared/receipts/digests.ts';

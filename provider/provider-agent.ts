@@ -1,7 +1,7 @@
 /** The provider's talk with the relay: offer, heartbeats, assignments, leases. Sockets are outside. */
 import type { Clock } from '../shared/protocol/clock.ts';
 import { limits } from '../shared/protocol/limits.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { Capability, PresenceClientMessage, PresenceRelayMessage } from '../shared/protocol/presence-messages.ts';
 import type { Earned } from './metering/metering-ports.ts';
 import type { Provider } from './provider.ts';

@@ -8,7 +8,7 @@ import { languageShardBytes } from '../shared/models/shard-blobs.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type {
   Capability,
   NetworkView,

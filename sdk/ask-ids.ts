@@ -256,12 +256,12 @@ class AskedSession {
         return;
       case 'progress':
         // Only real progress is a sign of life.
-        if (this.#isDone || peer !== this.#route.hops[0]!.provider || message.position <= this.#prefilled) return;
+        if (this.#isDone || this.#isOver || peer !== this.#route.hops[0]!.provider || message.position <= this.#prefilled) return;
         this.#prefilled = message.position;
         this.#deadline.again();
         return;
       case 'token':
-        if (this.#isDone || peer !== this.#route.hops.at(-1)!.provider) return;
+        if (this.#isDone || this.#isOver || peer !== this.#route.hops.at(-1)!.provider) return;
         if (message.index !== this.#tokens || message.index >= this.#request.maxTokens) {
           this.fail(new VesselError('bad_message', 'The last hop miscounted its tokens.'));
           return;

@@ -1,7 +1,7 @@
 /** What asking needs from the place it runs in: a match from the relay and order streams to the hops. */
 
 import type { Clock } from '../shared/protocol/clock.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { RouteHopMessage } from '../shared/protocol/presence-messages.ts';
 import type { Share } from '../shared/receipts/price.ts';
 import type { OrderHandlers } from './net/order-link.ts';

@@ -2,7 +2,7 @@
 
 export type { AnswerPaid, AskEvent, AskIds, AskStats, RouteHop, TokenLogprob } from '../shared/protocol/asking.ts';
 export { type ErrorCode, VesselError } from '../shared/protocol/errors.ts';
-export type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+export type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 export type { Sampling } from '../shared/protocol/sampling.ts';
 export type { AskPayer } from '../shared/receipts/ask-payer.ts';
 export { formatAic } from '../shared/receipts/format-aic.ts';

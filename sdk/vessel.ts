@@ -16,7 +16,7 @@
 
 import type { AskEvent, AskIds } from '../shared/protocol/asking.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { AskPayer } from '../shared/receipts/ask-payer.ts';
 import { createAskIds } from './ask-ids.ts';
 import { type AnswerEvent, type AskRequest, askText } from './ask-text.ts';

@@ -1,7 +1,7 @@
 /** What hops and askers would read from a chain, in memory: authorizations, claims and payroll roots as a test sets them. */
 import type { AuthorizationState, CoverageReader, PayrollState } from '../provider/metering/metering-ports.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { Address } from '../shared/receipts/hex.ts';
 
 export function address(byte: number): Address {

@@ -14,7 +14,7 @@ import { frameRefusalSchema } from '../shared/protocol/frame-refusal.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import type { AskerMessage, HopMessage } from '../shared/protocol/order-messages.ts';
 import { parseMessage } from '../shared/protocol/parse-message.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { ShardRef } from '../shared/protocol/presence-messages.ts';
 import { encodeRecord, RecordReader } from '../shared/protocol/record-reader.ts';
 import { stringifyMessage } from '../shared/protocol/stringify-message.ts';

@@ -1,7 +1,7 @@
 /** Payments that count in memory: each prompt token costs 1 wei, each answered one 2. Quotes, reservations and charges keep the contract. */
 import type { PaidAnswer, PayingParty, Payments, Reservation } from '../relay/payments/payments.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../shared/protocol/payment-types.ts';
 import type { Owed } from '../shared/receipts/ask-payer.ts';
 import type { Address, Hex } from '../shared/receipts/hex.ts';
 import type { Share } from '../shared/receipts/price.ts';

@@ -13,7 +13,7 @@ import type { PaymentSettings } from '../relay/payments/payment-settings.ts';
 import { RelayPayments } from '../relay/payments/relay-payments.ts';
 import { type DeviceKey, deviceKey, generateKeyPair } from '../sdk/net/device-key.ts';
 import { aicAbi } from '../shared/chain/aic.ts';
-import type { ReceiptMessage } from '../shared/protocol/payment-messages.ts';
+import type { ReceiptMessage } from '../shared/protocol/payment-types.ts';
 import { accountOf } from '../shared/receipts/account.ts';
 import { deviceKeyPoint, signReceipt, signWithDevice } from '../shared/receipts/device-signature.ts';
 import { setPayoutDigest } from '../shared/receipts/digests.ts';

@@ -23,13 +23,14 @@ after(async () => {
   await project?.remove();
 });
 
-test('npx vessel runs, with no package beside it but WebRTC and the browser driver', async () => {
+test('npx vessel runs, with no package beside it but WebRTC, the browser driver, the books and the local chain', async () => {
   assert.match(await project.run('npx', ['--no-install', 'vessel', '--version']), /^\d+\.\d+\.\d+\n$/);
   assert.match(await project.run('npx', ['--no-install', 'vessel', '--help']), /demo .*\n.*relay /);
   const { dependencies } = JSON.parse(await project.run('npm', ['ls', '--all', '--json'])) as {
     dependencies: { vessel: { dependencies: Record<string, unknown> } };
   };
-  assert.deepEqual(Object.keys(dependencies.vessel.dependencies).sort(), ['node-datachannel', 'playwright-core']);
+  const beside = ['@electric-sql/pglite', '@foundry-rs/anvil', 'node-datachannel', 'pg', 'playwright-core'];
+  assert.deepEqual(Object.keys(dependencies.vessel.dependencies).sort(), beside);
 });
 
 test('relay and provider start from the installed command and answer over HTTP with the model that came along', async () => {
@@ -63,6 +64,14 @@ test('relay and provider start from the installed command and answer over HTTP w
     await project.run('npx', ['--no-install', 'vessel', 'model', 'ls', '--json', '--data', 'relay-data']),
   ) as { name: string }[];
   assert.ok(models.some(({ name }) => name === 'vessel-tiny'));
+});
+
+test('the installed start has a local chain with its contracts, and books that check', async () => {
+  const start = vessel(['start', '--tabs', '0', '--port', '0', '--data', 'start-data']);
+  await start.line(/chain +http:\/\/[\w.:]+/);
+  const checked = await project.run('npx', ['--no-install', 'vessel', 'books', 'check', '--data', 'start-data']);
+  assert.match(checked, /difference: 0 wei/);
+  assert.equal(await start.end(), 0);
 });
 
 /** Starts the installed command; what it prints is searched for the lines that say it is up. */

@@ -1,7 +1,7 @@
 /** The covers of all sources, by source. Those without a session are forgotten when there are too many: the store has them. */
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { NetworkTerms, PaymentSource } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, PaymentSource } from '../../shared/protocol/payment-types.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import type { CachedCoverage } from './cached-coverage.ts';
 import { CreditCheck } from './credit-check.ts';

@@ -1,7 +1,7 @@
 /** Credits of the relay's payroll: nothing is set aside for them one by one, so a hop gives no more credit than its limit. */
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
-import type { NetworkTerms, PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, PaymentMessage } from '../../shared/protocol/payment-types.ts';
 import { creditDigest } from '../../shared/receipts/digests.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import { SignerCheck } from '../../shared/receipts/secp-signature.ts';

@@ -1,5 +1,5 @@
 /** What metering asks of the place it runs in: a look at the chain, and a drawer for vouchers. */
-import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 
 export interface AuthorizationState {

@@ -5,7 +5,7 @@
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
 import type { OpenMessage } from '../../shared/protocol/order-messages.ts';
-import type { NetworkTerms, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { accountOf } from '../../shared/receipts/account.ts';
 import type { DigestSigner } from '../../shared/receipts/device-signature.ts';
 import type { Address } from '../../shared/receipts/hex.ts';

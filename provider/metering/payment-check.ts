@@ -1,4 +1,4 @@
-import type { PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../../shared/protocol/payment-types.ts';
 
 /** Whether promises of one source are worth working for. All errors are `bad_message` or `payment_required`, or come from the chain. */
 export interface PaymentCheck {

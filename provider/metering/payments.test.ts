@@ -6,7 +6,7 @@ import { deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
 import { newSessionKey } from '../../sdk/paying/session-key.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import type { OpenMessage } from '../../shared/protocol/order-messages.ts';
-import type { NetworkTerms, PaymentMessage, PaymentSource } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, PaymentMessage, PaymentSource } from '../../shared/protocol/payment-types.ts';
 import { creditDigest, voucherDigest } from '../../shared/receipts/digests.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { signDigest } from '../../shared/receipts/secp-signature.ts';

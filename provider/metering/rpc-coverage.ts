@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { parsePayroll } from '../../shared/receipts/payroll-file.ts';
 import type { AuthorizationState, CoverageReader, PayrollState } from './metering-ports.ts';

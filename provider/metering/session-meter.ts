@@ -6,7 +6,7 @@ import type { Clock } from '../../shared/protocol/clock.ts';
 import { emptyHistory } from '../../shared/protocol/history.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import type { OpenMessage } from '../../shared/protocol/order-messages.ts';
-import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { type DigestSigner, signReceipt } from '../../shared/receipts/device-signature.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import { historyWord, modelWord, sessionWord } from '../../shared/receipts/ids.ts';

@@ -5,7 +5,7 @@
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
-import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import type { Earned, VoucherStore } from './metering-ports.ts';
 import type { PaymentCheck } from './payment-check.ts';
 

@@ -1,6 +1,6 @@
 /** Vouchers of a payer's session key: the chain says what is set aside for it, the voucher what it has promised altogether. */
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { PaymentMessage, PaymentSource } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, PaymentSource } from '../../shared/protocol/payment-types.ts';
 import { voucherDigest } from '../../shared/receipts/digests.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import { SignerCheck } from '../../shared/receipts/secp-signature.ts';

@@ -10,7 +10,7 @@ import { createSiweMessage } from 'viem/siwe';
 import { accountOf, deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
 import { aicAbi } from '../../shared/chain/aic.ts';
 import { computeLedgerAbi } from '../../shared/chain/compute-ledger.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { accountsDomain, typedData } from '../../shared/receipts/typed-data.ts';
 import { type ChainUnderTest, openChainUnderTest, skipWithoutAnvil } from '../../testing/chain-under-test.ts';

@@ -1,6 +1,6 @@
 /** Whether signed papers are what they should be. Each fault is a sentence that names where it is. */
 import { verifySignature } from '../../sdk/net/device-key.ts';
-import type { PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../../shared/protocol/payment-types.ts';
 import { isReceiptSigned } from '../../shared/receipts/device-signature.ts';
 import { creditDigest, voucherDigest } from '../../shared/receipts/digests.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';

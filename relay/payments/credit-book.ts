@@ -6,7 +6,7 @@
  * root gives it away, and a hop that has lost its own notes takes the root for what it has worked off.
  */
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../../shared/protocol/payment-types.ts';
 import type { Owed } from '../../shared/receipts/ask-payer.ts';
 import { creditDigest } from '../../shared/receipts/digests.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';

@@ -1,5 +1,5 @@
 /** What the books know of vouchers that pay others than the operator: one record for each payer's key, and an entry for each step on chain. */
-import type { PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../../shared/protocol/payment-types.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { Entry, Ledger } from '../ledger/ledger.ts';

@@ -5,7 +5,7 @@
 import { keccak256, stringToHex } from 'viem';
 import { verifySignature } from '../../sdk/net/device-key.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { isReceiptSigned } from '../../shared/receipts/device-signature.ts';
 import { voucherDigest } from '../../shared/receipts/digests.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';

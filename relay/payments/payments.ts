@@ -3,7 +3,7 @@
  * is free. Implemented by `relay/payments/relay-payments.ts`.
  */
 import type { AskPayer } from '../../sdk/paying/ask-payer.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import type { Price, Share } from '../../shared/receipts/price.ts';
 

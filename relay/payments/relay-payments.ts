@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { NetworkTerms, PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { answerReceiptHash } from '../../shared/receipts/answer-receipt.ts';
 import type { Owed } from '../../shared/receipts/ask-payer.ts';
 import type { Address } from '../../shared/receipts/hex.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { VoucherPayer } from '../../sdk/paying/voucher-payer.ts';
-import type { PaymentMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage } from '../../shared/protocol/payment-types.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import { type Share, sharePrice } from '../../shared/receipts/price.ts';
 import { skipWithoutAnvil } from '../../testing/chain-under-test.ts';

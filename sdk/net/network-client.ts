@@ -7,7 +7,7 @@ import type { PrivateKey } from '@libp2p/interface';
 import type { Clock } from '../../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { NetworkView, PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
 import type { AskPorts, MatchedRoute } from '../ask-ports.ts';
 import type { DeviceKey } from './device-key.ts';

@@ -1,7 +1,7 @@
 /** One hop of a paid session, as its asker sees it: what was promised to it, what it has signed for, and whether that can be true. */
 import { VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
-import type { ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import type { RouteHopMessage } from '../../shared/protocol/presence-messages.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { hopPrice, type PricedHop, type Work } from '../../shared/receipts/price.ts';

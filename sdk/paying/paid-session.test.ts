@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AskEvent } from '../../shared/protocol/asking.ts';
 import { limits } from '../../shared/protocol/limits.ts';
-import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { answerReceiptHash } from '../../shared/receipts/answer-receipt.ts';
 import { receiptDigest } from '../../shared/receipts/digests.ts';
 import { fromHex } from '../../shared/receipts/eip712.ts';

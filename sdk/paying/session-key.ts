@@ -5,7 +5,15 @@
 import { toHex } from '../../shared/receipts/eip712.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { addressOf } from '../../shared/receipts/secp-signature.ts';
-import { type Authorization, type ChainPlace, ledgerDomain, typedData } from '../../shared/receipts/typed-data.ts';
+import { type Authorization, type ChainPlace, type Domain, ledgerDomain, typedData } from '../../shared/receipts/typed-data.ts';
+
+/** EIP-712, as wallets take it. */
+export interface AuthorizationToSign {
+  domain: Domain;
+  types: { Authorization: readonly { name: string; type: string }[] };
+  primaryType: 'Authorization';
+  message: Authorization;
+}
 
 export interface SessionKey {
   privateKey: Hex;
@@ -24,7 +32,7 @@ export function newSessionKey(): SessionKey {
 }
 
 /** What the payer's wallet signs (`eth_signTypedData_v4`, or viem's `signTypedData`) for IComputeLedger.authorizeBySig. */
-export function authorizationToSign(place: ChainPlace, authorization: Authorization) {
+export function authorizationToSign(place: ChainPlace, authorization: Authorization): AuthorizationToSign {
   const { Authorization: fields } = typedData;
   return {
     domain: ledgerDomain(place),

@@ -7,7 +7,7 @@ import { equalBytes } from '../../shared/protocol/bytes.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { emptyHistory, extendHistory } from '../../shared/protocol/history.ts';
 import type { OpenMessage } from '../../shared/protocol/order-messages.ts';
-import type { NetworkTerms, PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms, PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { answerReceiptHash } from '../../shared/receipts/answer-receipt.ts';
 import { isReceiptSigned } from '../../shared/receipts/device-signature.ts';
 import { fromHex } from '../../shared/receipts/eip712.ts';

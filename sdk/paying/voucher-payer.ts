@@ -3,7 +3,7 @@
  * each voucher carries what the key has promised to anyone so far.
  */
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { PaymentMessage, PaymentSource } from '../../shared/protocol/payment-messages.ts';
+import type { PaymentMessage, PaymentSource } from '../../shared/protocol/payment-types.ts';
 import { voucherDigest } from '../../shared/receipts/digests.ts';
 import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { addressOf, signDigest } from '../../shared/receipts/secp-signature.ts';

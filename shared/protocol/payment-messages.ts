@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Address, Hex } from '../receipts/hex.ts';
 import { account as accountText, sessionId } from './ids.ts';
 import { limits } from './limits.ts';
+import type { NetworkTerms, PaymentMessage, PaymentSource, ReceiptMessage } from './payment-types.ts';
 
 /** Wei in decimal, as JSON has no integers of this size; below 2^96 like every amount on chain. */
 export const wei = z
@@ -47,7 +48,6 @@ export const networkTermsSchema = z.strictObject({
   /** What providers ask who name no price of their own. */
   ask: askSchema,
 });
-export type NetworkTerms = z.infer<typeof networkTermsSchema>;
 
 /** In `open`: where the money for this session comes from. Left out: nothing is paid, and only hops that ask nothing agree. */
 export const paymentSourceSchema = z.discriminatedUnion('kind', [
@@ -56,7 +56,6 @@ export const paymentSourceSchema = z.discriminatedUnion('kind', [
   /** The relay's payroll, promised by credits its publisher signs. */
   z.strictObject({ kind: z.literal('credit'), operator: account }),
 ]);
-export type PaymentSource = z.infer<typeof paymentSourceSchema>;
 
 /** The body of an asker's `pay`: everything promised to this hop by this source so far, over all sessions. */
 export const paymentSchema = z.discriminatedUnion('kind', [
@@ -78,7 +77,6 @@ export const paymentSchema = z.discriminatedUnion('kind', [
     signature,
   }),
 ]);
-export type PaymentMessage = z.infer<typeof paymentSchema>;
 
 /** What a hop did so far, signed by its device key (HopReceipt). `key`: its SubjectPublicKeyInfo, base64url. */
 export const receiptSchema = z.strictObject({
@@ -102,8 +100,13 @@ export const receiptSchema = z.strictObject({
   /** r ‖ s, low s. */
   signature: hex(/^0x[0-9a-f]{128}$/),
 });
-export type ReceiptMessage = z.infer<typeof receiptSchema>;
 
 /** To be joined into the order messages. */
 export const payFields = { type: z.literal('pay'), session: sessionId, payment: paymentSchema };
 export const receiptFields = { type: z.literal('receipt'), session: sessionId, signed: receiptSchema };
+
+// The types are written out, so that what the SDK publishes needs no schema library; here the compiler compares them.
+networkTermsSchema satisfies z.ZodType<NetworkTerms>;
+paymentSourceSchema satisfies z.ZodType<PaymentSource>;
+paymentSchema satisfies z.ZodType<PaymentMessage>;
+receiptSchema satisfies z.ZodType<ReceiptMessage>;

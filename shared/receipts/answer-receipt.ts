@@ -1,6 +1,6 @@
 /** One hash for everything that was signed about an answer: what `usage.receipt` shows and the books keep. */
 import { keccak_256 } from '@noble/hashes/sha3.js';
-import type { PaymentMessage, ReceiptMessage } from '../protocol/payment-messages.ts';
+import type { PaymentMessage, ReceiptMessage } from '../protocol/payment-types.ts';
 import { toHex } from './eip712.ts';
 import type { Hex } from './hex.ts';
 

@@ -2,7 +2,7 @@
  * How an asker pays. Two kinds: `VoucherPayer` (a session key over a payer's escrow; SDK) and the relay's credits (its publisher key over its
  * payroll). Both promise cumulative amounts per account; `pay` is called before each batch and never needs the network.
  */
-import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../protocol/payment-messages.ts';
+import type { PaymentMessage, PaymentSource, ReceiptMessage } from '../protocol/payment-types.ts';
 import type { Address } from './hex.ts';
 
 /** What one session owes so far, by account: hops, then shares. Amounts never fall within a session. */

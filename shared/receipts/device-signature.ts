@@ -1,7 +1,7 @@
 /** Signatures of device keys: P-256 over sha-256 of the digest, 64 bytes r ‖ s, low s, which the chain demands and WebCrypto does not care for. */
 import { base64url } from 'multiformats/bases/base64';
 import { concatBytes, hexToBytes } from '../protocol/bytes.ts';
-import type { ReceiptMessage } from '../protocol/payment-messages.ts';
+import type { ReceiptMessage } from '../protocol/payment-types.ts';
 import { accountOf } from './account.ts';
 import { receiptDigest } from './digests.ts';
 import { fromHex, toHex } from './eip712.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { base64url } from 'multiformats/bases/base64';
 import { type Hex, hashTypedData, recoverAddress } from 'viem';
 import { deviceKey, generateKeyPair, verifySignature } from '../../sdk/net/device-key.ts';
-import type { ReceiptMessage } from '../protocol/payment-messages.ts';
+import type { ReceiptMessage } from '../protocol/payment-types.ts';
 import { accountOf } from './account.ts';
 import { answerReceiptHash } from './answer-receipt.ts';
 import { deviceKeyPoint, isReceiptSigned, signReceipt, signWithDevice } from './device-signature.ts';

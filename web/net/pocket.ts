@@ -9,7 +9,7 @@ import { VoucherPayer } from '../../sdk/paying/voucher-payer.ts';
 import { aicAbi } from '../../shared/chain/aic.ts';
 import { computeLedgerAbi } from '../../shared/chain/compute-ledger.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { AskPayer } from '../../shared/receipts/ask-payer.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 

@@ -7,7 +7,7 @@ import type { Backend } from '../../provider/runtime/shard-runtime.ts';
 import type { ErrorCode } from '../../shared/protocol/errors.ts';
 import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import type { HopMessage } from '../../shared/protocol/order-messages.ts';
-import type { NetworkTerms } from '../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
 
 export type ToWorker =

@@ -1,6 +1,6 @@
 /** What a wallet signs or sends so that an API key can spend, and to end that. */
 import { encodeFunctionData, parseAbi } from 'viem';
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import type { Address, Hex } from '../../../shared/receipts/hex.ts';
 import { type Authorization, ledgerDomain, typedData } from '../../../shared/receipts/typed-data.ts';
 

@@ -1,7 +1,7 @@
 /** The device says where its account is paid: its own key signs, and the relay brings that to the chain, at the relay's cost. */
 import { base64url } from 'multiformats/bases/base64';
 import { z } from 'zod';
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import { accountOf } from '../../../shared/receipts/account.ts';
 import { type DigestSigner, deviceKeyPoint, signWithDevice } from '../../../shared/receipts/device-signature.ts';
 import { setPayoutDigest } from '../../../shared/receipts/digests.ts';

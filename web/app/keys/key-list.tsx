@@ -1,4 +1,4 @@
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import type { ConnectedWallet } from '../wallet/connected-wallet.ts';
 import { KeyRow } from './key-row.tsx';
 import type { PaidKey } from './keys-api.ts';

@@ -1,7 +1,7 @@
 /** From a name and a cap to a key that can spend, and back to nothing when the person declines on the way. */
 import { authorizationToSign } from '../../../sdk/paying/session-key.ts';
 import { VesselError } from '../../../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import type { ConnectedWallet } from '../wallet/connected-wallet.ts';
 import { walletErrorCode } from '../wallet/eip1193.ts';
 import { authorizeKey, createKey, type PaidKey, revokeKey } from './keys-api.ts';

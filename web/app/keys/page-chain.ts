@@ -2,7 +2,7 @@
 import { createClient, encodeFunctionData, http, parseAbi } from 'viem';
 import { getBalance, readContract, waitForTransactionReceipt } from 'viem/actions';
 import { VesselError } from '../../../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import type { Address, Hex } from '../../../shared/receipts/hex.ts';
 import type { WalletCall } from '../wallet/connected-wallet.ts';
 

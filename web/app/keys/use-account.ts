@@ -1,7 +1,7 @@
 /** Everything the keys screen shows of whoever signed in, read again after each change and gently in between. */
 import { useCallback, useEffect, useState } from 'react';
 import { VesselError } from '../../../shared/protocol/errors.ts';
-import type { NetworkTerms } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import type { Address } from '../../../shared/receipts/hex.ts';
 import { explainMoneyError } from '../money/explain-money-error.ts';
 import { type KeyList, listKeys, readSession } from './keys-api.ts';

@@ -1,6 +1,7 @@
 /** What this network says of money. The page asks once: terms change only when the relay starts again. */
 import { z } from 'zod';
-import { type NetworkTerms, networkTermsSchema } from '../../../shared/protocol/payment-messages.ts';
+import { networkTermsSchema } from '../../../shared/protocol/payment-messages.ts';
+import type { NetworkTerms } from '../../../shared/protocol/payment-types.ts';
 import { relayFetch } from './relay-fetch.ts';
 
 export interface NetworkMoney {
