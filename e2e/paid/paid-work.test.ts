@@ -177,7 +177,7 @@ describe('paid work in real tabs', { skip: skipWithoutBrowser || skipWithoutAnvi
     await send(payer, ledger, encodeFunctionData({ abi: computeLedgerAbi, functionName: 'authorize', args: authorize }));
     const vessel = await connect({
       relay: network.url,
-      payer: { sessionKey: session.privateKey, payer: lower(payer), cap: 5n * aic },
+      payer: { sessionKey: session.privateKey, payer: payer.address, cap: 5n * aic },
     });
     try {
       const { messages, text } = (await tinyChats())[2]!;

@@ -46,8 +46,10 @@ export class VoucherPayer implements AskPayer {
   #tail: Promise<unknown>;
 
   constructor(options: VoucherPayerOptions) {
-    this.#options = options;
-    this.source = { kind: 'voucher', payer: options.payer, sessionKey: addressOf(options.sessionKey) };
+    // Wallets write addresses with capitals that are a checksum; on the wire they are lower-case.
+    const payer = options.payer.toLowerCase() as Address;
+    this.#options = { ...options, payer };
+    this.source = { kind: 'voucher', payer, sessionKey: addressOf(options.sessionKey) };
     this.bound = options.bound ?? options.cap;
     this.#tail = this.#load();
     this.#tail.catch(() => undefined);
