@@ -119,3 +119,27 @@ test('rules without a test, unknown citations and doubled rules are named', asyn
   await writeFile(join(root, 'provider/a.test.ts'), call('[FR1] is'));
   assert.equal(run(root, 'spec-rules.mjs', root).status, 0);
 });
+
+test('an npm that fails says why even when it was called with --silent', async (t) => {
+  const root = await repository(t, {
+    'package.json': JSON.stringify({ devDependencies: { node: process.versions.node }, dependencies: { 'no name': '1.0.0' } }),
+    'package-lock.json': '{}',
+    'relay/cli/find-browser.mjs': await readFile(join(scripts, '../relay/cli/find-browser.mjs'), 'utf8'),
+  });
+  const env = { ...process.env, npm_config_loglevel: 'silent' };
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], { encoding: 'utf8', env });
+  assert.equal(status, 1);
+  assert.match(stderr, /its last lines:\nnpm error/);
+});
+
+test('package-lock.json names every platform of a native package, or npm ci refuses it', async () => {
+  const lock = JSON.parse(await readFile(join(scripts, '../package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+  };
+  const missing = Object.entries(lock.packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) => !lock.packages[`node_modules/${name}`]?.version && !lock.packages[`${path}/node_modules/${name}`]?.version,
+    ),
+  );
+  assert.deepEqual(missing, []);
+});

@@ -41,7 +41,9 @@ async function install(root) {
   const isNewEnough = Number(process.versions.node.split('.')[0]) >= Number(pinned.split('.')[0]);
   const under = isNewEnough ? [npm] : [npm, 'exec', '--yes', `--package=node@${pinned}`, '--', 'node', npm];
   const what = `installing packages${isNewEnough ? '' : ` under Node ${pinned}`} (about 650 MB on disk)`;
-  const run = (...args) => runWithClock(what, process.execPath, [...under, ...args, '--no-audit', '--no-fund'], { cwd: root });
+  // `npm test --silent` would silence this npm too, and with it the reason why it failed.
+  const options = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const run = (...args) => runWithClock(what, process.execPath, [...under, ...args, ...options], { cwd: root });
   let result = await run('ci');
   if (result.code !== 0 && isOutOfSync(result.output)) {
     say('package.json and package-lock.json disagree: installing what package.json asks for, the lockfile stays as it is');
