@@ -3,8 +3,9 @@
  *
  *   node contracts/gas.mjs            prints the table
  *   node contracts/gas.mjs --check    and fails if a figure of gas.json grew by more than 1 %
- *   node contracts/gas.mjs --update   and writes gas.json
- *   node contracts/gas.mjs --checks   also compiles the ledger without each of its checks, to see what the check costs
+ *   node contracts/gas.mjs --update   and writes gas.json and the table in docs/decisions/0010-paid-work.md
+ *   node contracts/gas.mjs --checks   also compiles the contracts without each of their checks, to see what the check costs; with
+ *                                     --update it writes that table too
  *
  * Addresses, keys and amounts are fixed or derived from fixed ones, so that a figure changes only when the code does. Amounts are odd
  * numbers of wei: bytes that are not zero cost more, and real prices have few zeros.
@@ -19,6 +20,7 @@ import { typedData } from '../shared/receipts/typed-data.ts';
 import { compileWithout } from './gas-without-checks.mjs';
 
 const file = fileURLToPath(new URL('gas.json', import.meta.url));
+const docs = fileURLToPath(new URL('../docs/decisions/0010-paid-work.md', import.meta.url));
 const day = 86_400;
 /** A fixed date: the bytes of an expiry are part of what is paid for. */
 const start = '2030-01-01T00:00:00Z';
@@ -42,6 +44,19 @@ const targets = {
 const others = [
   ['Livepeer: redeem a winning ticket (bonding and rounds stubbed)', 96_291],
   ['plain OpenZeppelin: voucher claim paid to the wallet', 59_163],
+];
+
+/** Where the cost of a check is looked for. */
+const watched = [
+  'claim, existing payee, kept in the ledger',
+  'claim and pay out to the wallet',
+  'claim and pay out to a payout address, by anyone',
+  'claim, one voucher to 50 existing payees, each',
+  'deposit, nth',
+  'authorize, raise',
+  'payroll: propose a root',
+  'payroll: claim, 16 levels',
+  'asset: mint with kind, royalty and digest',
 ];
 
 class Chain {
@@ -307,12 +322,59 @@ async function readArtifacts() {
 }
 
 function printTable(figures, before) {
-  const number = (value) => (value === undefined ? '' : value.toLocaleString('en')).padStart(11);
+  const column = (value) => (value === undefined ? '' : value.toLocaleString('en')).padStart(11);
   console.log(`${'whole transaction'.padEnd(62)}${'gas'.padStart(11)}${'kept'.padStart(11)}${'to beat'.padStart(11)}`);
-  for (const [name, gas] of figures) console.log(name.padEnd(62) + number(gas) + number(before[name]) + number(targets[name]));
+  for (const [name, gas] of figures) console.log(name.padEnd(62) + column(gas) + column(before[name]) + column(targets[name]));
   const pair = figures.get('claim, existing payee, kept in the ledger') + figures.get('pay out one channel');
-  console.log(`${'claim and pay out as two transactions'.padEnd(62)}${number(pair)}`);
-  for (const [name, gas] of others) console.log(name.padEnd(62) + number(gas));
+  console.log(`${'claim and pay out as two transactions'.padEnd(62)}${column(pair)}`);
+  for (const [name, gas] of others) console.log(name.padEnd(62) + column(gas));
+}
+
+/** The tables of the decision on paid work, kept true by `--check` and written by `--update`. */
+const number = (gas) => gas.toLocaleString('en');
+
+function comparison(figures) {
+  const rows = [...figures]
+    .filter(([name]) => targets[name])
+    .map(([name, gas]) => [name, gas, targets[name]].map((cell) => (cell === name ? cell : number(cell))));
+  const both = figures.get('claim, existing payee, kept in the ledger') + figures.get('pay out one channel');
+  return [
+    '| whole transaction | gas | lean prototype |',
+    '| --- | ---: | ---: |',
+    ...rows.map((cells) => `| ${cells.join(' | ')} |`),
+    `| claim, and pay out later, as two transactions | ${number(both)} | |`,
+    ...others.map(([name, gas]) => `| ${name} | | ${number(gas)} |`),
+  ];
+}
+
+/** What each check costs: how much less every watched transaction takes without it. */
+async function costsOfChecks(artifacts, figures) {
+  const lines = ['| what a lean prototype leaves out | gas | of |', '| --- | ---: | --- |'];
+  for (const { what, contract, artifact } of compileWithout()) {
+    const leaner = await measure({ ...artifacts, [contract]: artifact });
+    const saved = new Map();
+    for (const name of watched) {
+      const gas = figures.get(name) - leaner.get(name);
+      if (gas > 20) saved.set(gas, [...(saved.get(gas) ?? []), name]);
+    }
+    for (const [index, [gas, names]] of [...saved].entries())
+      lines.push(`| ${index === 0 ? what : ''} | ${number(gas)} | ${names.join('; ')} |`);
+  }
+  return lines;
+}
+
+const marks = (name) => [`<!-- ${name}: written by node contracts/gas.mjs --update`, `<!-- end of ${name} -->`];
+
+function readBlock(text, name) {
+  const [from, to] = marks(name).map((mark) => text.indexOf(mark));
+  if (from === -1 || to === -1) throw new Error(`docs/decisions/0010-paid-work.md lacks the place of ${name}.`);
+  const start = text.indexOf('\n', from) + 1;
+  return { start, end: to, lines: text.slice(start, to).trim().split('\n') };
+}
+
+function withBlock(text, name, lines) {
+  const { start, end } = readBlock(text, name);
+  return `${text.slice(0, start)}\n${lines.join('\n')}\n\n${text.slice(end)}`;
 }
 
 const has = (flag) => process.argv.includes(flag);
@@ -321,28 +383,21 @@ const artifacts = await readArtifacts();
 const figures = await measure(artifacts);
 printTable(figures, before);
 
-if (has('--checks')) {
-  const watched = [
-    'claim, existing payee, kept in the ledger',
-    'claim and pay out to the wallet',
-    'claim, one voucher to 50 existing payees, each',
-    'deposit, nth',
-    'authorize, raise',
-    'x402 payment through a gate, nth',
-    'release',
-  ];
-  console.log('\nwhat a check costs');
-  for (const { what, artifact } of await compileWithout()) {
-    const leaner = await measure({ AIC: artifacts.AIC, Accounts: artifacts.Accounts, ComputeLedger: artifact });
-    const saved = watched.map((name) => [name, figures.get(name) - leaner.get(name)]).filter(([, gas]) => gas !== 0);
-    console.log(`${what}\n${saved.map(([name, gas]) => `  ${String(gas).padStart(6)}  ${name}`).join('\n')}`);
-  }
+const checks = has('--checks') ? await costsOfChecks(artifacts, figures) : [];
+if (checks.length > 0) console.log(`\n${checks.join('\n')}`);
+if (has('--update')) {
+  await writeFile(file, `${JSON.stringify(Object.fromEntries(figures), null, 2)}\n`);
+  let text = withBlock(await readFile(docs, 'utf8'), 'gas', comparison(figures));
+  if (checks.length > 0) text = withBlock(text, 'costs of checks', checks);
+  await writeFile(docs, text);
 }
-if (has('--update')) await writeFile(file, `${JSON.stringify(Object.fromEntries(figures), null, 2)}\n`);
 if (has('--check')) {
   const grown = [...figures].filter(([name, gas]) => !(gas <= before[name] * 1.01));
   for (const [name, gas] of grown)
     console.error(`${name}: ${gas}, kept ${before[name] ?? 'nowhere'}; node contracts/gas.mjs --update accepts it`);
   for (const name of Object.keys(before).filter((kept) => !figures.has(kept))) console.error(`${name}: not measured any more`);
-  process.exitCode = grown.length === 0 && Object.keys(before).every((name) => figures.has(name)) ? 0 : 1;
+  const kept = comparison(new Map(Object.entries(before)));
+  const isTold = readBlock(await readFile(docs, 'utf8'), 'gas').lines.join() === kept.join();
+  if (!isTold) console.error('docs/decisions/0010-paid-work.md tells other figures than contracts/gas.json');
+  process.exitCode = grown.length === 0 && isTold && Object.keys(before).every((name) => figures.has(name)) ? 0 : 1;
 }

@@ -22,13 +22,16 @@ import {PaymentGate} from "./PaymentGate.sol";
 /// out calls the token last, after its own books are written. Vouchers are known by who signed them and how far they count, never
 /// by the bytes of a signature: another signature by the same key for the same voucher adds nothing.
 contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
-    using EfficientHashLib for bytes32[];
     using SafeTransferLib for address;
 
     struct Session {
         Authorization authorization;
-        /// @dev One slot per payee: what it has claimed in the low 96 bits, what of that was paid out above them.
-        mapping(address payee => uint256) channels;
+        mapping(address payee => Earnings) channels;
+    }
+
+    /// @dev One slot: what was claimed in the low 96 bits, what of that was paid out above them.
+    struct Earnings {
+        uint256 packed;
     }
 
     /// @dev One slot.
@@ -88,7 +91,7 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
         view
         returns (uint96 claimed, uint96 paidOut)
     {
-        uint256 channel = _sessions[payer][sessionKey].channels[payee];
+        uint256 channel = _sessions[payer][sessionKey].channels[payee].packed;
         return (uint96(channel), uint96(channel >> 96));
     }
 
@@ -205,7 +208,7 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
     {
         amount = _collect(msg.sender, channels);
         if (amount == 0) return 0;
-        emit PaidOut(msg.sender, to, amount);
+        emit PaidOut(msg.sender, amount);
         if (!IERC1363(token).transferAndCall(to, amount, data)) revert SafeTransferLib.TransferFailed();
     }
 
@@ -282,32 +285,44 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
     }
 
     function _claimableUntil(uint40 expiry) private view returns (uint256) {
-        return uint256(expiry) + claimWindow;
+        unchecked {
+            // Of 40 bits each.
+            return uint256(expiry) + claimWindow;
+        }
     }
 
     function _remaining(Authorization storage authorization) private view returns (uint256) {
         (uint256 cap, uint256 spent, uint40 expiry) =
             (authorization.cap, authorization.spent, authorization.expiry);
-        return block.timestamp < _claimableUntil(expiry) ? cap - spent : 0;
+        unchecked {
+            // Never more is spent than the cap.
+            return block.timestamp < _claimableUntil(expiry) ? cap - spent : 0;
+        }
     }
 
-    function _digest(Voucher calldata voucher) internal view returns (bytes32) {
-        Payment[] calldata payments = voucher.payments;
-        uint256 length = payments.length;
-        bytes32[] memory hashes = EfficientHashLib.malloc(length);
-        for (uint256 i = 0; i < length; ++i) {
-            Payment calldata payment = payments[i];
-            hashes.set(
-                i,
-                EfficientHashLib.hash(
-                    uint256(PAYMENT_TYPEHASH), uint160(payment.payee), uint256(payment.cumulative)
-                )
-            );
+    function _digest(address payer, uint96 total, Payment[] calldata payments) internal view returns (bytes32) {
+        bytes32 typeHash = PAYMENT_TYPEHASH;
+        bytes32 hash;
+        // keccak256 of keccak256(abi.encode(PAYMENT_TYPEHASH, payee, cumulative)) of each payment. Call data holds a payment as abi.encode
+        // writes it, in two words, so they are copied as they are. Words beyond their type count as what was signed here, and revert
+        // where _credit reads them. The memory is behind the free pointer and not kept.
+        assembly ("memory-safe") {
+            let encoded := mload(0x40)
+            let hashes := add(encoded, 0x60)
+            let next := hashes
+            mstore(encoded, typeHash)
+            for {
+                let at := payments.offset
+                let end := add(at, shl(6, payments.length))
+            } lt(at, end) { at := add(at, 0x40) } {
+                calldatacopy(add(encoded, 0x20), at, 0x40)
+                mstore(next, keccak256(encoded, 0x60))
+                next := add(next, 0x20)
+            }
+            hash := keccak256(hashes, sub(next, hashes))
         }
         return _hashTypedData(
-            EfficientHashLib.hash(
-                uint256(VOUCHER_TYPEHASH), uint160(voucher.payer), uint256(voucher.total), uint256(hashes.hash())
-            )
+            EfficientHashLib.hash(uint256(VOUCHER_TYPEHASH), uint160(payer), uint256(total), uint256(hash))
         );
     }
 
@@ -317,12 +332,17 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
         private
         returns (address sessionKey, uint256 amount)
     {
-        sessionKey = ECDSA.tryRecoverCalldata(_digest(voucher), signature);
-        Session storage session = _sessions[voucher.payer][sessionKey];
-        amount = _credit(session, voucher.payments, _remaining(session.authorization));
+        address payer = voucher.payer;
+        Payment[] calldata payments = voucher.payments;
+        sessionKey = ECDSA.tryRecoverCalldata(_digest(payer, voucher.total, payments), signature);
+        Session storage session = _sessions[payer][sessionKey];
+        amount = _credit(session, payments, _remaining(session.authorization));
         if (amount == 0) return (sessionKey, 0);
-        session.authorization.spent += uint96(amount);
-        emit Claimed(voucher.payer, sessionKey, amount);
+        unchecked {
+            // No more than `cap - spent` was credited.
+            session.authorization.spent += uint96(amount);
+        }
+        emit Claimed(payer, sessionKey, amount);
     }
 
     /// @dev Writes a payee's slot before the next is read: a payee named twice is credited up to the larger amount, once.
@@ -333,23 +353,31 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
     {
         uint256 before = left;
         uint256 length = payments.length;
-        for (uint256 i = 0; i < length; ++i) {
-            if (left == 0) break;
-            Payment calldata payment = payments[i];
-            address payee = payment.payee;
-            uint256 channel = session.channels[payee];
-            uint256 claimed = uint96(channel);
-            uint256 cumulative = payment.cumulative;
-            if (cumulative <= claimed) continue;
-            unchecked {
+        unchecked {
+            for (uint256 i = 0; i < length && left != 0; ++i) {
+                (address payee, uint256 cumulative) = _paymentAt(payments, i);
+                Earnings storage earnings = session.channels[payee];
+                uint256 packed = earnings.packed;
+                uint256 claimed = uint96(packed);
+                if (cumulative <= claimed) continue;
                 // Not more than `left`, and `claimed` with it not more than `cumulative`, which has 96 bits.
                 uint256 credit = cumulative - claimed;
                 if (credit > left) credit = left;
                 left -= credit;
-                session.channels[payee] = channel + credit;
+                earnings.packed = packed + credit;
             }
+            return before - left;
         }
-        return before - left;
+    }
+
+    /// @dev What `payments[i]` holds, for an `i` known to be within. Words beyond their type revert, as they do where the compiler reads.
+    function _paymentAt(Payment[] calldata payments, uint256 i) private pure returns (address payee, uint256 cumulative) {
+        assembly ("memory-safe") {
+            let at := add(payments.offset, shl(6, i))
+            payee := calldataload(at)
+            cumulative := calldataload(add(at, 0x20))
+            if or(shr(160, payee), shr(96, cumulative)) { revert(0, 0) }
+        }
     }
 
     /// @dev The same; says why a voucher does not count.
@@ -373,22 +401,22 @@ contract ComputeLedger is IComputeLedger, IERC1363Receiver, ERC165, EIP712 {
     }
 
     function _collect(address payee, address payer, address sessionKey) private returns (uint256 amount) {
-        mapping(address => uint256) storage channels = _sessions[payer][sessionKey].channels;
-        uint256 channel = channels[payee];
-        uint256 claimed = uint96(channel);
-        amount = claimed - (channel >> 96);
-        if (amount != 0) channels[payee] = claimed << 96 | claimed;
+        Earnings storage earnings = _sessions[payer][sessionKey].channels[payee];
+        uint256 packed = earnings.packed;
+        uint256 claimed = uint96(packed);
+        amount = claimed - (packed >> 96);
+        if (amount != 0) earnings.packed = claimed << 96 | claimed;
     }
 
     function _pay(address payee, uint256 amount) private {
-        address to = accounts.payoutOf(payee);
-        if (to == address(0)) {
-            if (msg.sender != payee) revert NoPayout(payee);
-            to = payee;
+        address to = payee;
+        if (msg.sender != payee) {
+            to = accounts.payoutOf(payee);
+            if (to == address(0)) revert NoPayout(payee);
         }
         if (to == address(this)) revert SelfAddress();
         if (amount == 0) return;
-        emit PaidOut(payee, to, amount);
+        emit PaidOut(payee, amount);
         token.safeTransfer(to, amount);
     }
 

@@ -29,10 +29,20 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
         uint96 spent;
         /// @dev Allocated by the root that counts, and by forfeits from a root not accepted yet. Never falls.
         uint96 total;
-        /// @dev Of the pending root; 0 if there is none.
-        uint40 readyAt;
-        /// @dev Of the root that counts. The pending one's is the next.
+        /// @dev Of the root that counts.
         uint24 epoch;
+    }
+
+    /// @dev All that a proposal writes beside the root, in one slot.
+    struct Purse {
+        /// @dev Never less than `head.total`, nor than `pendingTotal` while a root is pending.
+        uint96 funded;
+        /// @dev Never less than `head.total` while a root is pending.
+        uint96 pendingTotal;
+        /// @dev From when the pending root counts.
+        uint40 readyAt;
+        /// @dev Of the root proposed last: it is pending as long as this is the epoch after `head.epoch`. 0 once it was cancelled.
+        uint24 pendingEpoch;
     }
 
     struct Earner {
@@ -46,10 +56,7 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
 
     struct Book {
         Head head;
-        /// @dev Never less than `head.total`, nor than `pendingTotal` while a root is pending.
-        uint96 funded;
-        /// @dev Never less than `head.total` while a root is pending.
-        uint96 pendingTotal;
+        Purse purse;
         address publisher;
         /// @dev By the lowest bit of the epoch: the root that counts and the pending one take turns.
         bytes32[2] roots;
@@ -107,9 +114,10 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
         if (to == address(0)) revert ZeroAddress();
         if (to == address(this)) revert SelfAddress();
         Book storage book = _books[msg.sender];
-        uint256 free = book.funded - (book.head.readyAt == 0 ? book.head.total : book.pendingTotal);
+        Purse storage purse = book.purse;
+        uint256 free = purse.funded - (_isPending(book) ? purse.pendingTotal : book.head.total);
         if (amount > free) revert Underfunded(free, amount);
-        book.funded -= uint96(amount);
+        purse.funded -= uint96(amount);
         emit Defunded(msg.sender, to, amount);
         token.safeTransfer(to, amount);
     }
@@ -126,28 +134,27 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
     function propose(address operator, bytes32 root, uint96 total, uint32 epoch) external {
         Book storage book = _books[operator];
         if (msg.sender != operator && msg.sender != book.publisher) revert NotOperator(msg.sender);
-        Head storage head = _settled(operator, book);
-        uint24 next = head.epoch + 1;
-        if (head.readyAt != 0) revert RootPending(next);
+        _settle(operator, book);
+        (uint24 next, uint96 counted) = (book.head.epoch + 1, book.head.total);
+        Purse storage purse = book.purse;
+        (uint96 funded, uint24 pendingEpoch) = (purse.funded, purse.pendingEpoch);
+        if (pendingEpoch == next) revert RootPending(next);
         if (root == 0) revert EmptyRoot();
         if (epoch != next) revert EpochNotNext(epoch, next);
-        if (total < head.total) revert TotalFell(total, head.total);
-        if (book.funded < total) revert Underfunded(book.funded, total);
+        if (total < counted) revert TotalFell(total, counted);
+        if (funded < total) revert Underfunded(funded, total);
 
-        uint40 readyAt = uint40(block.timestamp) + window;
-        head.readyAt = readyAt;
-        book.pendingTotal = total;
+        (purse.pendingTotal, purse.readyAt, purse.pendingEpoch) = (total, uint40(block.timestamp) + window, next);
         book.roots[next & 1] = root;
-        emit Proposed(operator, next, root, total, readyAt);
+        emit Proposed(operator, next, root, total);
     }
 
     /// @inheritdoc IPayroll
     function accept(address operator) external {
         Book storage book = _books[operator];
-        uint40 readyAt = book.head.readyAt;
-        if (readyAt == 0) revert NothingPending();
-        if (block.timestamp < readyAt) revert WindowOpen(readyAt);
-        _settled(operator, book);
+        if (_settle(operator, book)) return;
+        if (_isPending(book)) revert WindowOpen(book.purse.readyAt);
+        revert NothingPending();
     }
 
     /// @inheritdoc IPayroll
@@ -192,25 +199,14 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
     /// @inheritdoc IPayroll
     function claim(address operator, Leaf calldata leaf, bytes32[] calldata proof) external returns (uint256 amount) {
         Book storage book = _books[operator];
-        Head storage head = _settled(operator, book);
-        uint256 epoch = head.epoch;
-        if (!_isIn(book.roots[epoch & 1], leaf, proof)) revert BadProof();
-
+        // A leaf that is not of the root that counts may be of the one whose window is over.
+        if (!_isIn(_currentRoot(book), leaf, proof)) {
+            if (!_settle(operator, book) || !_isIn(_currentRoot(book), leaf, proof)) revert BadProof();
+        }
         address account = leaf.account;
-        Earner storage earner = book.earners[account];
-        uint256 paid = earner.paid;
-        uint256 taken = paid + earner.forfeited;
-        if (earner.heldEpoch > epoch) taken -= earner.held;
-        if (leaf.cumulative <= taken) revert NothingToClaim();
-        amount = leaf.cumulative - taken;
-        uint256 spent = head.spent + amount;
-        // Only a tree that adds up to more than its operator said comes here.
-        if (spent > head.total) revert Underfunded(head.total, spent);
+        amount = _draw(book, account, leaf.cumulative);
         address to = _payoutOf(account);
-
-        head.spent = uint96(spent);
-        earner.paid = uint96(paid + amount);
-        emit Claimed(operator, account, to, amount);
+        emit Claimed(operator, account, amount);
         token.safeTransfer(to, amount);
     }
 
@@ -237,7 +233,7 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
 
     /// @inheritdoc IPayroll
     function fundedOf(address operator) external view returns (uint256) {
-        return _books[operator].funded;
+        return _books[operator].purse.funded;
     }
 
     /// @inheritdoc IPayroll
@@ -254,15 +250,16 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
     /// @dev A pending root whose window is over is the one that counts, accepted or not.
     function currentOf(address operator) external view returns (Root memory) {
         Book storage book = _books[operator];
-        if (_isReady(book.head)) return Root(_pendingRoot(book), book.pendingTotal, uint32(book.head.epoch) + 1, 0);
+        if (_isReady(book)) return Root(_pendingRoot(book), book.purse.pendingTotal, book.purse.pendingEpoch, 0);
         return Root(_currentRoot(book), book.head.total, book.head.epoch, 0);
     }
 
     /// @inheritdoc IPayroll
     function pendingOf(address operator) external view returns (Root memory root) {
         Book storage book = _books[operator];
-        if (book.head.readyAt == 0 || _isReady(book.head)) return root;
-        return Root(_pendingRoot(book), book.pendingTotal, uint32(book.head.epoch) + 1, book.head.readyAt);
+        if (!_isPending(book) || _isReady(book)) return root;
+        Purse storage purse = book.purse;
+        return Root(_pendingRoot(book), purse.pendingTotal, purse.pendingEpoch, purse.readyAt);
     }
 
     /// @inheritdoc IPayroll
@@ -279,22 +276,44 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
 
     function _credit(address operator, address from, uint256 amount) private {
         if (operator == address(0)) revert ZeroAddress();
-        _books[operator].funded += amount.toUint96();
+        _books[operator].purse.funded += amount.toUint96();
         emit Funded(operator, from, amount);
     }
 
-    /// @dev The head, after a pending root whose window is over was accepted.
-    function _settled(address operator, Book storage book) private returns (Head storage head) {
-        head = book.head;
-        if (!_isReady(head)) return head;
-        uint24 epoch = head.epoch + 1;
-        (head.total, head.readyAt, head.epoch) = (book.pendingTotal, 0, epoch);
+    /// @dev Accepts a pending root whose window is over. False if there is none.
+    function _settle(address operator, Book storage book) private returns (bool) {
+        if (!_isReady(book)) return false;
+        Purse storage purse = book.purse;
+        uint24 epoch = purse.pendingEpoch;
+        (book.head.total, book.head.epoch) = (purse.pendingTotal, epoch);
         emit Accepted(operator, epoch, book.roots[epoch & 1]);
+        return true;
     }
 
     function _cancel(address operator, Book storage book) private {
-        book.head.readyAt = 0;
-        emit Cancelled(operator, uint32(book.head.epoch) + 1, _pendingRoot(book));
+        emit Cancelled(operator, book.purse.pendingEpoch, _pendingRoot(book));
+        book.purse.pendingEpoch = 0;
+    }
+
+    /// @dev Books what the root that counts still owes `account`, of `cumulative` in all, as paid.
+    function _draw(Book storage book, address account, uint256 cumulative) private returns (uint256 amount) {
+        Head storage head = book.head;
+        (uint256 spent, uint256 total, uint256 epoch) = (head.spent, head.total, head.epoch);
+        Earner storage earner = book.earners[account];
+        (uint256 paid, uint256 forfeited, uint256 heldEpoch) = (earner.paid, earner.forfeited, earner.heldEpoch);
+        unchecked {
+            // All of 96 bits, and `held` is part of `forfeited`.
+            uint256 taken = paid + forfeited;
+            if (heldEpoch > epoch) taken -= earner.held;
+            if (cumulative <= taken) revert NothingToClaim();
+            amount = cumulative - taken;
+            spent += amount;
+            // Only a tree that adds up to more than its operator said comes here.
+            if (spent > total) revert Underfunded(total, spent);
+            // No more than `total`, and no more than `cumulative`.
+            head.spent = uint96(spent);
+            earner.paid = uint96(paid + amount);
+        }
     }
 
     function _forfeit(
@@ -311,7 +330,8 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
         uint256 least = _current(book, account, current, currentProof) + _heldFromPending(book, account);
         uint256 atRisk = most.zeroFloorSub(least);
         // No account has more at risk than the whole root adds.
-        if (atRisk > book.pendingTotal - book.head.total) atRisk = book.pendingTotal - book.head.total;
+        uint256 added = book.purse.pendingTotal - book.head.total;
+        if (atRisk > added) atRisk = added;
         if (amount > atRisk) revert BeyondHoldback(atRisk, amount);
 
         Earner storage earner = book.earners[account];
@@ -323,10 +343,9 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
         book.head.total += amount;
     }
 
-    /// @dev Into the payer's escrow, and out of the world.
+    /// @dev Into the payer's escrow (which refuses nobody's), and out of the world.
     function _giveBack(address payer, uint256 refund, uint256 rest) private {
         if (refund != 0) {
-            if (payer == address(0)) revert ZeroAddress();
             IERC1363(token).transferAndCall(address(ledger), refund, abi.encode(payer));
         }
         if (rest != 0) ERC20Burnable(token).burn(rest);
@@ -335,8 +354,8 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
     /// @dev The book of an operator whose pending root can still be stopped.
     function _pendingBook(address operator) private view returns (Book storage book) {
         book = _books[operator];
-        uint40 readyAt = book.head.readyAt;
-        if (readyAt == 0) revert NothingPending();
+        if (!_isPending(book)) revert NothingPending();
+        uint40 readyAt = book.purse.readyAt;
         if (block.timestamp >= readyAt) revert WindowOver(readyAt);
     }
 
@@ -355,9 +374,13 @@ contract Payroll is IPayroll, IERC1363Receiver, IERC165, EIP712 {
         if (to == address(this)) revert SelfAddress();
     }
 
-    function _isReady(Head storage head) private view returns (bool) {
-        uint40 readyAt = head.readyAt;
-        return readyAt != 0 && block.timestamp >= readyAt;
+    /// @dev Whether the root proposed last neither counts nor was cancelled.
+    function _isPending(Book storage book) private view returns (bool) {
+        return book.purse.pendingEpoch == uint256(book.head.epoch) + 1;
+    }
+
+    function _isReady(Book storage book) private view returns (bool) {
+        return _isPending(book) && block.timestamp >= book.purse.readyAt;
     }
 
     function _currentRoot(Book storage book) private view returns (bytes32) {

@@ -439,6 +439,27 @@ contract ComputeLedgerAttacksTest is LedgerFixture {
         ledger.release(payer, session);
     }
 
+    /// A word beyond its type is no address and no amount, whoever signed it.
+    function test_wordsBeyondTheirTypeAreRefused() public {
+        open(10 ether);
+        for (uint256 i = 0; i < 2; ++i) {
+            IComputeLedger.Voucher memory voucher = pay(alice, 1 ether);
+            (bytes32 first, bytes32 second) = (bytes32(uint256(uint160(alice))), bytes32(uint256(1 ether)));
+            if (i == 0) first |= bytes32(uint256(1) << 160);
+            else second |= bytes32(uint256(1) << 96);
+            bytes memory data = abi.encodeCall(ledger.claim, (voucher, signDirty(first, second)));
+            uint256 at = 4 + 32 * 6; // selector, two offsets, payer, total, offset and length of the payments
+            assembly {
+                mstore(add(add(data, 0x20), at), first)
+                mstore(add(add(data, 0x40), at), second)
+            }
+            (bool ok, bytes memory reason) = address(ledger).call(data);
+            assertFalse(ok);
+            assertEq(reason.length, 0);
+            assertEq(spent(), 0);
+        }
+    }
+
     /// Whoever is first to hand in a voucher, only the payee is paid, and the payee's own call still goes through.
     function test_claimFrontRunByAThirdParty() public {
         open(10 ether);
@@ -795,6 +816,16 @@ contract ComputeLedgerAttacksTest is LedgerFixture {
     }
 
     // ---------------------------------------------------------------------------------------- means
+
+    /// @dev The session key's signature of a voucher with one payment of these two words.
+    function signDirty(bytes32 payee, bytes32 cumulative) internal view returns (bytes memory) {
+        bytes32 payment =
+            keccak256(abi.encode(keccak256("Payment(address payee,uint96 cumulative)"), payee, cumulative));
+        bytes32 typeHash =
+            keccak256("Voucher(address payer,uint96 total,Payment[] payments)Payment(address payee,uint96 cumulative)");
+        bytes32 structHash = keccak256(abi.encode(typeHash, payer, 1 ether, keccak256(abi.encode(payment))));
+        return signWith(sessionKey, typed(structHash, block.chainid, address(ledger)));
+    }
 
     /// @dev In a batch it is skipped; alone it reverts, or credits nothing.
     function expectNothingClaimed(IComputeLedger.Voucher memory voucher, bytes memory signature) internal {

@@ -316,6 +316,13 @@ contract ComputeLedgerTest is LedgerFixture {
         assertEq(claimedOf(bob), 5 ether);
     }
 
+    function test_claimCreditsTheLastWeiOfTheCap() public {
+        open(1);
+        assertEq(claim(pay(alice, 1 ether)), 1);
+        assertEq(claimedOf(alice), 1);
+        assertEq(claim(pay(alice, 1 ether)), 0);
+    }
+
     function test_claimOfAnEmptyVoucherCreditsNothing() public {
         open(10 ether);
         assertEq(claim(list(0)), 0);
@@ -360,7 +367,7 @@ contract ComputeLedgerTest is LedgerFixture {
         open(10 ether);
         claim(pay(alice, 4 ether));
         vm.expectEmit(address(ledger));
-        emit IComputeLedger.PaidOut(alice, alice, 4 ether);
+        emit IComputeLedger.PaidOut(alice, 4 ether);
         vm.prank(alice);
         assertEq(ledger.payOut(alice, channel()), 4 ether);
         assertEq(token.balanceOf(alice), 4 ether);
@@ -379,9 +386,19 @@ contract ComputeLedgerTest is LedgerFixture {
         ledger.payOut(alice, channel());
         assertEq(token.balanceOf(carol), 4 ether);
         claim(pay(alice, 5 ether));
-        vm.prank(alice);
         ledger.payOut(alice, channel());
         assertEq(token.balanceOf(carol), 5 ether);
+    }
+
+    /// It could name itself first: what it calls for is its own, wherever others send it.
+    function test_payOutPaysTheCallerItselfWhateverItsPayoutAddress() public {
+        open(10 ether);
+        claim(pay(alice, 4 ether));
+        setPayout(alice, carol);
+        vm.prank(alice);
+        ledger.payOut(alice, channel());
+        assertEq(token.balanceOf(alice), 4 ether);
+        assertEq(token.balanceOf(carol), 0);
     }
 
     function test_payOutAddsUpChannelsAndCountsEachOnce() public {
@@ -416,8 +433,32 @@ contract ComputeLedgerTest is LedgerFixture {
         assertEq(ledger.payOutAndCall(channel(), address(receiver), hex"c0ffee"), 4 ether);
         assertEq(token.balanceOf(address(receiver)), 4 ether);
         assertEq(receiver.lastData(), hex"c0ffee");
+        vm.recordLogs();
         vm.prank(alice);
         assertEq(ledger.payOutAndCall(channel(), address(receiver), ""), 0);
+        assertEq(receiver.lastData(), hex"c0ffee"); // nothing to send, nobody to call
+        assertEq(vm.getRecordedLogs().length, 0);
+    }
+
+    function test_payOutAndCallSendsASingleWei() public {
+        open(10 ether);
+        claim(pay(alice, 1));
+        Receiver receiver = new Receiver();
+        vm.prank(alice);
+        assertEq(ledger.payOutAndCall(channel(), address(receiver), ""), 1);
+        assertEq(token.balanceOf(address(receiver)), 1);
+    }
+
+    function test_payOutPaysASingleWei() public {
+        open(10 ether);
+        claim(pay(alice, 1));
+        vm.prank(alice);
+        assertEq(ledger.payOut(alice, channel()), 1);
+        assertEq(token.balanceOf(alice), 1);
+        vm.recordLogs();
+        vm.prank(alice);
+        assertEq(ledger.payOut(alice, channel()), 0);
+        assertEq(vm.getRecordedLogs().length, 0);
     }
 
     function test_payOutAndCallTakesOnlyTheCallersEarnings() public {

@@ -125,7 +125,7 @@ contract PayrollTest is PayrollSetup {
         Tree memory tree = _tree(100, 200, 300);
         uint40 readyAt = uint40(block.timestamp) + WINDOW;
         vm.expectEmit(address(payroll));
-        emit IPayroll.Proposed(operator, 1, tree.root(), 600, readyAt);
+        emit IPayroll.Proposed(operator, 1, tree.root(), 600);
         vm.prank(publisher);
         payroll.propose(operator, tree.root(), 600, 1);
 
@@ -173,6 +173,7 @@ contract PayrollTest is PayrollSetup {
         payroll.accept(operator);
         vm.warp(readyAt);
         assertEq(payroll.currentOf(operator).root, tree.root());
+        assertEq(payroll.currentOf(operator).readyAt, 0);
         assertEq(payroll.pendingOf(operator).epoch, 0);
         vm.expectEmit(address(payroll));
         emit IPayroll.Accepted(operator, 1, tree.root());
@@ -323,7 +324,7 @@ contract PayrollTest is PayrollSetup {
         Tree memory first = _tree(100, 200, 300);
         _establish(first);
         vm.expectEmit(address(payroll));
-        emit IPayroll.Claimed(operator, BEA, BEA, 200);
+        emit IPayroll.Claimed(operator, BEA, 200);
         assertEq(_claim(first, BEA), 200);
         vm.expectRevert(IPayroll.NothingToClaim.selector);
         this.claimOf(first, BEA);
@@ -347,6 +348,22 @@ contract PayrollTest is PayrollSetup {
         _claim(tree, ANN);
         vm.expectRevert(IPayroll.NothingPending.selector);
         payroll.accept(operator);
+    }
+
+    function test_UntilARootIsAcceptedLeavesOfTheOneBeforeItPay() public {
+        Tree memory first = _tree(100, 200, 300);
+        _establish(first);
+        _claim(first, ANN);
+        Tree memory second = _tree(150, 220, 300);
+        _establish(second);
+        assertEq(_claim(first, BEA), 200);
+        vm.expectRevert(IPayroll.NothingToClaim.selector);
+        this.claimOf(first, ANN);
+        assertEq(payroll.currentOf(operator).epoch, 2);
+        assertEq(_claim(second, BEA), 20);
+        vm.expectRevert(IPayroll.BadProof.selector);
+        this.claimOf(first, BEA);
+        assertEq(_claim(second, ANN), 50);
     }
 
     function test_WhileARootIsPendingTheOneBeforeItPays() public {
@@ -437,6 +454,28 @@ contract PayrollTest is PayrollSetup {
         skip(WINDOW);
         assertEq(_claim(second, BEA), 10);
         assertEq(aic.balanceOf(BEA), 210);
+    }
+
+    function test_WhatTheLastRootGaveIsPaidWholeThoughMuchWasForfeited() public {
+        Tree memory first = _tree(100, 200, 300);
+        _establish(first);
+        Tree memory second = _tree(100, 280, 300);
+        _propose(second);
+        _forfeit(first, second, BEA, 30, 0);
+        _forfeit(first, second, BEA, 40, 0);
+        vm.expectRevert(abi.encodeWithSelector(IPayroll.BeyondHoldback.selector, 10, 11));
+        this.forfeitOf(first, second, BEA, 11, 0);
+        assertEq(_claim(first, BEA), 200);
+        skip(WINDOW);
+        assertEq(_claim(second, BEA), 10);
+    }
+
+    function test_OneWeiIsBurntToo() public {
+        Tree memory first = _tree(100, 200, 300);
+        _propose(first);
+        uint256 supply = aic.totalSupply();
+        _forfeit(first, first, BEA, 1, 0);
+        assertEq(aic.totalSupply(), supply - 1);
     }
 
     function test_WhatWasForfeitedIsTakenOffLaterClaims() public {

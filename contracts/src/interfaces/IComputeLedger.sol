@@ -10,7 +10,7 @@ pragma solidity 0.8.37;
 /// States and how each one ends:
 ///   free balance      the payer withdraws it at any time
 ///   set aside         spent by vouchers before `expiry` + `claimWindow`; what is left is free again from then on, by anyone's call
-///   earned            paid out by anyone's call, to the payee's payout address only
+///   earned            paid out by anyone's call, to the payee's payout address only, or by the payee's own
 ///
 /// A session key can sign more than was set aside for it, and tell different payees different totals. Vouchers draw in the order in
 /// which they are claimed, so what a payee has not claimed yet is what it trusts the payer with: it keeps that small, or claims.
@@ -59,7 +59,8 @@ interface IComputeLedger {
     event Claimed(address indexed payer, address indexed sessionKey, uint256 amount);
     /// @dev A voucher of a batch that moved nothing, by its place in the batch.
     event VoucherSkipped(uint256 indexed index);
-    event PaidOut(address indexed payee, address indexed to, uint256 amount);
+    /// @dev Where it went is in the token's own event.
+    event PaidOut(address indexed payee, uint256 amount);
     event GateOpened(address indexed gate, address indexed sessionKey);
 
     error ZeroAddress();
@@ -134,8 +135,8 @@ interface IComputeLedger {
         external
         returns (uint256 amount);
 
-    /// @notice Pays out what `payee` earned over these channels, to its payout address (IAccounts); to itself if it is the caller and
-    /// has named none. Anyone may call for a payee that has named one.
+    /// @notice Pays out what `payee` earned over these channels: to itself if it is the caller, else to its payout address (IAccounts).
+    /// Anyone may call for a payee that has named one.
     function payOut(address payee, Channel[] calldata channels) external returns (uint256 amount);
     /// @notice The caller's own earnings, sent on with ERC-1363 to a contract (an operator funding its payroll).
     function payOutAndCall(Channel[] calldata channels, address to, bytes calldata data) external returns (uint256 amount);

@@ -56,10 +56,12 @@ interface IPayroll {
     event Funded(address indexed operator, address indexed from, uint256 amount);
     event Defunded(address indexed operator, address indexed to, uint256 amount);
     event PublisherSet(address indexed operator, address indexed publisher);
-    event Proposed(address indexed operator, uint32 indexed epoch, bytes32 root, uint96 total, uint40 readyAt);
+    /// @dev It counts `window` seconds later.
+    event Proposed(address indexed operator, uint32 indexed epoch, bytes32 root, uint96 total);
     event Accepted(address indexed operator, uint32 indexed epoch, bytes32 root);
     event Cancelled(address indexed operator, uint32 indexed epoch, bytes32 root);
-    event Claimed(address indexed operator, address indexed account, address indexed to, uint256 amount);
+    /// @dev Where it went is in the token's own event.
+    event Claimed(address indexed operator, address indexed account, uint256 amount);
     event Forfeited(address indexed operator, address indexed account, uint256 amount, address payer, uint256 refund, bytes32 verdict);
 
     error NotOperator(address caller);
@@ -116,7 +118,8 @@ interface IPayroll {
 
     /// @notice Proposes the root of the next epoch. Operator or publisher. Must be funded in full.
     function propose(address operator, bytes32 root, uint96 total, uint32 epoch) external;
-    /// @notice Makes a pending root count after its window. Anyone; a claim does it by itself.
+    /// @notice Makes a pending root count after its window. Anyone; a claim by one of its leaves does it by itself, and so does the next
+    /// proposal. Until then leaves of the root before it still pay.
     function accept(address operator) external;
     /// @notice The operator takes its own pending root back.
     function cancel(address operator) external;
