@@ -8,8 +8,13 @@ import type { Clock } from '../../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { limits } from '../../shared/protocol/limits.ts';
 import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
-import type { NetworkView, PresenceClientMessage, PresenceRelayMessage } from '../../shared/protocol/presence-messages.ts';
-import type { AskPorts, MatchedRoute } from '../ask-ports.ts';
+import type {
+  IceServer,
+  NetworkView,
+  PresenceClientMessage,
+  PresenceRelayMessage,
+} from '../../shared/protocol/presence-messages.ts';
+import type { AskPorts, MatchedRoute, MatchRequest } from '../ask-ports.ts';
 import type { DeviceKey } from './device-key.ts';
 import { newPeerKey, PeerNode, peerOf } from './peer-node.ts';
 import { PresenceSocket, type Welcome } from './presence-socket.ts';
@@ -19,6 +24,8 @@ export interface NetworkClientOptions {
   relayUrl: string;
   key: DeviceKey;
   clock: Clock;
+  /** No peer learns this client's address: connections go over TURN, or through the relay where it has none. */
+  hideAddress?: boolean;
   onState?: (state: 'connecting' | 'online' | 'offline', error?: VesselError) => void;
   /** Messages that are not answers to `match`. */
   onMessage?: (message: PresenceRelayMessage) => void;
@@ -37,6 +44,7 @@ export class NetworkClient implements AskPorts {
   readonly #relayMessages = new Map<string, number>();
   #nextMatch = 0;
   #terms: NetworkTerms | null = null;
+  #iceServers: readonly IceServer[] = [];
   #node: PeerNode | null = null;
   #isStopped = false;
 
@@ -61,11 +69,8 @@ export class NetworkClient implements AskPorts {
             PeerNode.create({
               privateKey,
               relayAddress: relayMultiaddr(options.relayUrl, welcome.relayAddresses[0] ?? `/p2p/${welcome.relayPeer}`),
-              iceServers: welcome.iceServers.map(({ urls, username, credential }) => ({
-                urls,
-                ...(username === undefined ? {} : { username }),
-                ...(credential === undefined ? {} : { credential }),
-              })),
+              iceServers: () => client!.#iceServers,
+              hideAddress: options.hideAddress ?? false,
             }).then(
               (node) => {
                 client!.#node = node;
@@ -99,11 +104,13 @@ export class NetworkClient implements AskPorts {
       clock: options.clock,
       onWelcome: (welcome) => {
         this.#terms = welcome.terms ?? null;
+        this.#iceServers = welcome.iceServers;
         events.onWelcome(welcome);
         options.onWelcome?.(welcome);
       },
       onMessage: (message) => {
         if (message.type === 'route' || message.type === 'refused') this.#matched(message);
+        else if (message.type === 'ice') this.#iceServers = message.iceServers;
         else if (message.type === 'network') options.onView?.(message.view);
         else options.onMessage?.(message);
       },
@@ -132,7 +139,7 @@ export class NetworkClient implements AskPorts {
     return this.#socket.send(message);
   }
 
-  match(request: { model: string; tokens: number }, signal: AbortSignal): Promise<MatchedRoute> {
+  match(request: MatchRequest, signal: AbortSignal): Promise<MatchedRoute> {
     const id = this.#nextMatch++;
     return new Promise((resolve, reject) => {
       const settle = () => {
@@ -151,9 +158,9 @@ export class NetworkClient implements AskPorts {
       this.#matches.set(id, {
         resolve: (route) => {
           settle();
-          // The asker left while the relay was thinking: nobody will use the session.
-          if (signal.aborted) return this.release(route.session);
-          this.#relayMessages.set(route.session, 0);
+          // The asker left while the relay was thinking: nobody will use the session. One that goes on is kept.
+          if (signal.aborted) return request.again ? undefined : this.release(route.session);
+          if (!request.again) this.#relayMessages.set(route.session, 0);
           resolve(route);
         },
         reject: (error) => {
@@ -162,9 +169,19 @@ export class NetworkClient implements AskPorts {
         },
       });
       signal.addEventListener('abort', onAbort, { once: true });
-      const { model, tokens } = request;
+      const { model, tokens, avoid = [], again } = request;
       if (tokens > limits.maxContext) this.#matches.get(id)!.reject(new VesselError('context_exceeded'));
-      else if (!this.send({ type: 'match', id, model, tokens })) this.#matches.get(id)!.reject(new VesselError('relay_lost'));
+      else if (
+        !this.send({
+          type: 'match',
+          id,
+          model,
+          tokens,
+          avoid: avoid.slice(-64),
+          ...(again ? { again: { ...again, kept: [...again.kept] } } : {}),
+        })
+      )
+        this.#matches.get(id)!.reject(new VesselError('relay_lost'));
     });
   }
 
@@ -204,8 +221,8 @@ export class NetworkClient implements AskPorts {
     }
     const { session, model, hops, shares } = message;
     if (waiting) waiting.resolve({ session, model, hops, shares });
-    // The asker left while the relay was thinking: nobody will use the session.
-    else this.release(session);
+    // The asker left while the relay was thinking: nobody will use the session, unless it goes on with other hops.
+    else if (!this.#relayMessages.has(session)) this.release(session);
   }
 
   #failMatches(error: VesselError): void {

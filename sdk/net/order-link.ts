@@ -36,7 +36,7 @@ export class OrderLink {
           return;
         }
         if (this.#pending !== null) throw new VesselError('bad_message', 'The bytes of an order are missing.');
-        const text = decoder.decode(body);
+        const text = textOf(body);
         if (announcesBytes(text)) this.#pending = text;
         else handlers.onMessage(text);
       },
@@ -57,6 +57,14 @@ export class OrderLink {
 
   close(): void {
     this.#records?.close();
+  }
+}
+
+function textOf(body: Uint8Array): string {
+  try {
+    return decoder.decode(body);
+  } catch (cause) {
+    throw new VesselError('bad_message', 'The message is not UTF-8.', { cause });
   }
 }
 

@@ -5,7 +5,7 @@
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { type Identify, identify } from '@libp2p/identify';
-import type { Connection, PrivateKey, Stream } from '@libp2p/interface';
+import type { PrivateKey, Stream } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { type Ping, ping } from '@libp2p/ping';
@@ -15,26 +15,22 @@ import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p } from 'libp2p';
 
-import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { VesselError } from '../../shared/protocol/errors.ts';
 import type { FrameRefusal } from '../../shared/protocol/frame-refusal.ts';
 import { limits } from '../../shared/protocol/limits.ts';
+import type { IceServer } from '../../shared/protocol/presence-messages.ts';
 import { frameProtocol, orderProtocol } from '../../shared/protocol/version.ts';
 import { endWebRtc } from './end-webrtc.ts';
 import { type FrameHandler, FrameLinks } from './frame-links.ts';
 import { repairInitChannels } from './init-channel.ts';
 import { type OrderHandlers, OrderLink } from './order-link.ts';
+import { PeerDials, reason } from './peer-dials.ts';
+import { retryDelayMs } from './retry-delay.ts';
+import { rtcConfiguration, rtcReach } from './rtc-configuration.ts';
 
-const dialDeadlineMs = 8000;
-/**
- * A dial takes 0.15 s on one machine and 0.6 s over WAN, but among tabs that dial each other all at once a signalling exchange now and
- * then hangs; repeated, it succeeds at once. libp2p ends a hung one after 6 s.
- */
-const dialTries = 3;
-/** Longer than a dial takes on one machine, shorter than anyone minds: links are made before they are needed. */
-const courtesyMs = 700;
+const relayDeadlineMs = 8000;
 const streamDeadlineMs = 5000;
 const streamTries = 3;
-const relayRetryMs = 1000;
 const pingDeadlineMs = 2000;
 const maxMeasured = 200;
 
@@ -44,7 +40,10 @@ export interface PeerNodeOptions {
   privateKey: PrivateKey;
   /** Multiaddr of the relay's libp2p node with its peer id. */
   relayAddress: string;
-  iceServers: RTCIceServer[];
+  /** Asked at every connection: passwords of TURN servers end. */
+  iceServers: () => readonly IceServer[];
+  /** No peer learns this node's address: TURN or the relay's circuit only. */
+  hideAddress?: boolean;
 }
 
 export function newPeerKey(): Promise<PrivateKey> {
@@ -55,6 +54,9 @@ export function peerOf(privateKey: PrivateKey): string {
   return peerIdFromPrivateKey(privateKey).toString();
 }
 
+/** Streams run over the relay's circuit too, where there is no other way. */
+const anyConnection = { runOnLimitedConnection: true };
+
 /** Peer nodes of this process. */
 let running = 0;
 
@@ -64,32 +66,40 @@ export class PeerNode {
   readonly #relayAddress: string;
   readonly #frames: FrameLinks;
   readonly #measured = new Map<string, number | null>();
-  readonly #dialling = new Map<string, Promise<Connection>>();
+  readonly #dials: PeerDials;
   #stopped = false;
+  #isRejoining = false;
   #hasEnded = false;
 
   static async create(options: PeerNodeOptions): Promise<PeerNode> {
     await repairInitChannels();
+    const { iceServers, hideAddress = false } = options;
+    const reach = rtcReach(iceServers(), hideAddress);
     const libp2p = await createLibp2p<PeerServices>({
       privateKey: options.privateKey,
-      addresses: { listen: ['/p2p-circuit', '/webrtc'] },
+      addresses: { listen: reach === 'none' ? ['/p2p-circuit'] : ['/p2p-circuit', '/webrtc'] },
       transports: [
         webSockets(),
         circuitRelayTransport(),
-        webRTC({
-          rtcConfiguration: { iceServers: options.iceServers },
-          dataChannel: { maxMessageSize: limits.maxSliceBytes },
-        }),
+        // Without it a handshake is refused at once, and the other side takes the circuit.
+        ...(reach === 'none'
+          ? []
+          : [
+              webRTC({
+                rtcConfiguration: () => rtcConfiguration(iceServers(), hideAddress),
+                dataChannel: { maxMessageSize: limits.maxSliceBytes },
+              }),
+            ]),
       ],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       services: { identify: identify(), ping: ping() },
       // The default gater of browsers refuses local addresses; where the relay is, is the page's own choice.
       connectionGater: { denyDialMultiaddr: () => false },
-      connectionManager: { inboundConnectionThreshold: 100, dialTimeout: dialDeadlineMs },
+      connectionManager: { inboundConnectionThreshold: 100, dialTimeout: relayDeadlineMs },
     });
     running++;
-    const node = new PeerNode(libp2p, options.relayAddress);
+    const node = new PeerNode(libp2p, options.relayAddress, reach !== 'none');
     try {
       await node.#joinRelay();
     } catch (thrown) {
@@ -99,10 +109,11 @@ export class PeerNode {
     return node;
   }
 
-  private constructor(libp2p: Libp2p<PeerServices>, relayAddress: string) {
+  private constructor(libp2p: Libp2p<PeerServices>, relayAddress: string, hasWebRtc: boolean) {
     this.#libp2p = libp2p;
     this.#relayAddress = relayAddress;
     this.self = libp2p.peerId.toString();
+    this.#dials = new PeerDials({ libp2p, self: this.self, relayAddress, hasWebRtc: () => hasWebRtc });
     this.#frames = new FrameLinks((peer) => this.#openStream(peer, frameProtocol));
     const relayPeer = multiaddr(relayAddress)
       .getComponents()
@@ -116,11 +127,15 @@ export class PeerNode {
 
   /** Serves orders: called for each stream an asker opens, with the link to answer on. */
   async serveOrders(accept: (link: OrderLink, peer: string) => OrderHandlers): Promise<void> {
-    await this.#libp2p.handle(orderProtocol, (stream, connection) => {
-      const peer = connection.remotePeer.toString();
-      const link = new OrderLink(stream);
-      link.listen(accept(link, peer));
-    });
+    await this.#libp2p.handle(
+      orderProtocol,
+      (stream, connection) => {
+        const peer = connection.remotePeer.toString();
+        const link = new OrderLink(stream);
+        link.listen(accept(link, peer));
+      },
+      anyConnection,
+    );
   }
 
   /** Serves frames from other hops. */
@@ -131,9 +146,13 @@ export class PeerNode {
   }): Promise<void> {
     this.#frames.onRefusal = handlers.onRefusal;
     this.#frames.onLost = handlers.onLost;
-    await this.#libp2p.handle(frameProtocol, (stream, connection) => {
-      this.#frames.serve(stream, connection.remotePeer.toString(), handlers.onFrame);
-    });
+    await this.#libp2p.handle(
+      frameProtocol,
+      (stream, connection) => {
+        this.#frames.serve(stream, connection.remotePeer.toString(), handlers.onFrame);
+      },
+      anyConnection,
+    );
   }
 
   /** Makes sure of a frame link to `peer`, and measures its round trip for the relay's next route. */
@@ -144,10 +163,12 @@ export class PeerNode {
       this.#measured.set(peer, null);
       throw thrown;
     }
-    if (typeof this.#measured.get(peer) !== 'number') await this.#measure(peer);
+    // A route over the circuit is the planner's last choice, however near the relay is.
+    if (this.#isRelayed(peer)) this.#measured.set(peer, null);
+    else if (typeof this.#measured.get(peer) !== 'number') await this.#measure(peer);
   }
 
-  /** Round trips in ms to peers this node has a link to; null for those that could not be reached. */
+  /** Round trips in ms to peers this node has a link to; null for those that could not be reached, or only over the relay. */
   measuredLinks(): [string, number | null][] {
     return [...this.#measured];
   }
@@ -182,6 +203,12 @@ export class PeerNode {
       .length;
   }
 
+  #isRelayed(peer: string): boolean {
+    return this.#libp2p
+      .getConnections(peerIdFromString(peer))
+      .some(({ limits, streams }) => limits !== undefined && streams.some(({ protocol }) => protocol === frameProtocol));
+  }
+
   /** Cuts the connection to the relay and does not come back: used by tests that prove the relay is not needed any more. */
   async leaveRelay(): Promise<void> {
     this.#stopped = true;
@@ -206,28 +233,17 @@ export class PeerNode {
     this.#hasEnded = true;
     this.#stopped = true;
     await this.#libp2p.stop();
+    this.#dials.stop();
     running--;
     if (running === 0) await endWebRtc();
-  }
-
-  /** One dial per peer at a time; an existing direct connection is used as it is. */
-  #connection(peer: string): Promise<Connection> {
-    const existing = this.#direct(peer);
-    if (existing) return Promise.resolve(existing);
-    let dial = this.#dialling.get(peer);
-    if (!dial) {
-      dial = this.#dial(peer).finally(() => this.#dialling.delete(peer));
-      this.#dialling.set(peer, dial);
-    }
-    return dial;
   }
 
   /** A connection that takes no stream is dead, whatever its status says: it is dropped and another one is made. */
   async #openStream(peer: string, protocol: string): Promise<Stream> {
     for (let attempt = 1; ; attempt++) {
-      const connection = await this.#connection(peer);
+      const connection = await this.#dials.to(peer);
       try {
-        return await connection.newStream(protocol, { signal: AbortSignal.timeout(streamDeadlineMs) });
+        return await connection.newStream(protocol, { ...anyConnection, signal: AbortSignal.timeout(streamDeadlineMs) });
       } catch (cause) {
         connection.abort(new Error('The connection takes no streams.'));
         if (attempt === streamTries) {
@@ -239,62 +255,9 @@ export class PeerNode {
     }
   }
 
-  #direct(peer: string): Connection | undefined {
-    return this.#libp2p
-      .getConnections(peerIdFromString(peer))
-      .find((connection) => connection.status === 'open' && connection.limits === undefined);
-  }
-
-  /**
-   * The first and last hop of a route of two dial each other at the same moment. Such crossing dials can both hang, so whichever
-   * connection opens first is taken, ours or theirs.
-   */
-  async #dial(peer: string): Promise<Connection> {
-    const address = multiaddr(`${this.#relayAddress}/p2p-circuit/webrtc/p2p/${peer}`);
-    let stopListening = () => {};
-    const theirs = new Promise<Connection>((resolve) => {
-      const onOpen = () => {
-        const connection = this.#direct(peer);
-        if (connection) resolve(connection);
-      };
-      this.#libp2p.addEventListener('connection:open', onOpen);
-      stopListening = () => this.#libp2p.removeEventListener('connection:open', onOpen);
-    });
-    try {
-      const given = await Promise.race([theirs, this.#courtesy(peer)]);
-      if (given) return given;
-      for (let attempt = 1; ; attempt++) {
-        // `force`: libp2p would close its own connection where the other side's came first, and so would the other side: none is left.
-        // A dial that lost the race is left to its deadline: aborting it could close the connection that won.
-        const ours = this.#libp2p.dial(address, { force: true, signal: AbortSignal.timeout(dialDeadlineMs) });
-        ours.catch(() => undefined);
-        try {
-          return await Promise.race([ours, theirs]);
-        } catch (cause) {
-          const connection = this.#direct(peer);
-          if (connection) return connection;
-          if (attempt === dialTries) {
-            throw new VesselError(
-              'provider_lost',
-              `No connection to provider ${peer.slice(-8)} could be made: ${reason(cause)}.`,
-              { cause },
-            );
-          }
-        }
-      }
-    } finally {
-      stopListening();
-    }
-  }
-
-  /** Dials that cross on the relay's circuit can both hang: of two peers, the one with the higher id lets the other try first. */
-  #courtesy(peer: string): Promise<null> {
-    return new Promise((resolve) => setTimeout(resolve, this.self > peer ? courtesyMs : 0, null));
-  }
-
   async #joinRelay(): Promise<void> {
     try {
-      await this.#libp2p.dial(multiaddr(this.#relayAddress), { signal: AbortSignal.timeout(dialDeadlineMs) });
+      await this.#libp2p.dial(multiaddr(this.#relayAddress), { signal: AbortSignal.timeout(relayDeadlineMs) });
     } catch (cause) {
       throw new VesselError('relay_lost', 'The relay’s peer-to-peer port does not answer.', { cause });
     }
@@ -303,28 +266,27 @@ export class PeerNode {
 
   /** Without a reservation nobody can reach this node, and libp2p says nothing about it: wait for the address, or say so. */
   async #reserved(): Promise<void> {
-    const deadline = Date.now() + dialDeadlineMs;
-    while (!this.#libp2p.getMultiaddrs().some((address) => address.toString().includes('/webrtc'))) {
+    const deadline = Date.now() + relayDeadlineMs;
+    while (!this.#libp2p.getMultiaddrs().some((address) => address.toString().includes('/p2p-circuit'))) {
       if (Date.now() > deadline) throw new VesselError('relay_lost', 'The relay has no reservation left for this tab.');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
   async #rejoin(): Promise<void> {
-    while (!this.#stopped) {
-      await new Promise((resolve) => setTimeout(resolve, relayRetryMs * (0.5 + Math.random())));
-      if (this.#stopped) return;
+    // A relay that takes the connection and loses it again is still the same absence.
+    if (this.#isRejoining) return;
+    this.#isRejoining = true;
+    for (let tries = 0; !this.#stopped; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, retryDelayMs(tries)));
+      if (this.#stopped) break;
       try {
-        return await this.#joinRelay();
-      } catch (thrown) {
-        toVesselError(thrown);
+        await this.#joinRelay();
+        break;
+      } catch {
+        // It is not back yet, or has no room yet.
       }
     }
+    this.#isRejoining = false;
   }
-}
-
-/** libp2p gathers the failures of several addresses in one error: the first one tells most. */
-function reason(cause: unknown): string {
-  const first = cause instanceof AggregateError ? cause.errors[0] : cause;
-  return first instanceof Error ? first.message : String(first);
 }

@@ -15,9 +15,7 @@ import { stringifyMessage } from '../../shared/protocol/stringify-message.ts';
 import { protocolVersion } from '../../shared/protocol/version.ts';
 import { toBase64url } from './base64url.ts';
 import type { DeviceKey } from './device-key.ts';
-
-const firstRetryMs = 500;
-const longestRetryMs = 15_000;
+import { retryDelayMs } from './retry-delay.ts';
 
 export type Welcome = Extract<PresenceRelayMessage, { type: 'welcome' }>;
 
@@ -125,8 +123,7 @@ export class PresenceSocket {
     this.#online = false;
     if (this.#stopped) return;
     this.#options.onState?.('offline');
-    const random = this.#options.random ?? Math.random;
-    const ceiling = Math.min(longestRetryMs, firstRetryMs * 2 ** this.#tries++);
-    this.#cancelRetry = this.#options.clock.after(50 + random() * ceiling, () => this.#connect());
+    const delayMs = retryDelayMs(this.#tries++, this.#options.random);
+    this.#cancelRetry = this.#options.clock.after(delayMs, () => this.#connect());
   }
 }

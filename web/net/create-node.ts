@@ -10,6 +10,7 @@ import { type ErrorCode, toVesselError } from '../../shared/protocol/errors.ts';
 import type { NetworkView } from '../../shared/protocol/presence-messages.ts';
 import type { AskPayer } from '../../shared/receipts/ask-payer.ts';
 import { detectSupport } from '../app/detect-support.ts';
+import { keepHideAddress, readHideAddress } from '../app/hide-address.ts';
 import {
   type Contribution,
   type ContributionPhase,
@@ -36,7 +37,8 @@ class PageNode implements VesselNode {
   readonly state: NodeStore;
   readonly #relayUrl: string;
   readonly #models: ModelSource;
-  readonly #client: Promise<NetworkClient>;
+  #client: Promise<NetworkClient>;
+  #hidesAddress = readHideAddress();
   #online: NetworkClient | null = null;
   #pool: OrderPool | null = null;
   /** Pays for what is asked here; null where everything is free, or where the visitor has no money set aside. */
@@ -68,6 +70,7 @@ class PageNode implements VesselNode {
     this.#traffic = { in: 0, out: 0 };
     this.#contribution({ phase: 'starting' }, { ...contributionOff, dutyCycle: settings.dutyCycle });
     try {
+      await this.#hideAddress(settings.hideAddress ?? this.#hidesAddress);
       const client = await this.#client;
       const hasGpu = (this.state.current.support ?? (await detectSupport())).webgpu !== null;
       const backend = settings.backend ?? (hasGpu ? 'webgpu' : 'wasm');
@@ -147,6 +150,24 @@ class PageNode implements VesselNode {
     }
   }
 
+  /** Connections that are open have shown the address, or hidden it: a change begins with a new place in the network. */
+  async #hideAddress(hide: boolean): Promise<void> {
+    if (hide === this.#hidesAddress) return;
+    this.#hidesAddress = hide;
+    keepHideAddress(hide);
+    const old = this.#client;
+    const pool = this.#pool;
+    this.#pool = null;
+    this.#online = null;
+    this.#client = old
+      .then(async (client) => {
+        await pool?.close();
+        await client.stop();
+      })
+      .then(() => this.#connect());
+    await this.#client;
+  }
+
   async #openPayer({ terms }: NetworkClient): Promise<AskPayer | null> {
     if (!terms) return null;
     this.#payer ??= import('./pocket.ts').then(({ openPocket }) => openPocket(this.#relayUrl, terms));
@@ -197,6 +218,7 @@ class PageNode implements VesselNode {
           relayUrl: this.#relayUrl,
           key: await openDeviceKey(),
           clock: systemClock,
+          hideAddress: this.#hidesAddress,
           onState: (relay) => this.state.update({ relay }),
           onMessage: (message) => this.#bridge?.post({ type: 'relay', message }),
           onWelcome: ({ terms }) => {

@@ -4,6 +4,7 @@
  */
 import { concatHex, createWalletClient, custom, defineChain, type Hex, publicActions } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+import { z } from 'zod';
 import { newSessionKey } from '../../sdk/paying/session-key.ts';
 import { VoucherPayer } from '../../sdk/paying/voucher-payer.ts';
 import { aicAbi } from '../../shared/chain/aic.ts';
@@ -12,6 +13,7 @@ import { VesselError } from '../../shared/protocol/errors.ts';
 import type { NetworkTerms } from '../../shared/protocol/payment-types.ts';
 import type { AskPayer } from '../../shared/receipts/ask-payer.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
+import { relayFetch } from '../app/money/relay-fetch.ts';
 
 const keyName = 'vessel-pocket';
 /** Wei for the questions of one visit. */
@@ -20,7 +22,7 @@ const validSeconds = 24 * 3600;
 
 /** Null where the chain is a real one: there the visitor's wallet pays. */
 export async function openPocket(relayUrl: string, terms: NetworkTerms): Promise<AskPayer | null> {
-  const { local } = (await getJson(`${relayUrl}/v1/network/terms`)) as { local?: boolean };
+  const { local } = await relayFetch(`${relayUrl}/v1/network/terms`, z.object({ local: z.boolean() }));
   if (local !== true) return null;
   const account = privateKeyToAccount(pocketKey());
   const payer = account.address.toLowerCase() as Address;
@@ -40,7 +42,7 @@ export async function openPocket(relayUrl: string, terms: NetworkTerms): Promise
   const ledger = { address: terms.ledger, abi: computeLedgerAbi } as const;
   const free = await client.readContract({ ...ledger, functionName: 'balanceOf', args: [payer] });
   if (free < cap) {
-    await postJson(`${relayUrl}/v1/faucet`, { address: payer });
+    await relayFetch(`${relayUrl}/v1/faucet`, z.object({}), { method: 'POST', body: { address: payer } });
     const aic = { address: terms.aic, abi: aicAbi } as const;
     const amount = await client.readContract({ ...aic, functionName: 'balanceOf', args: [payer] });
     const args = [terms.ledger, amount, concatHex([payer])] as const;
@@ -61,24 +63,11 @@ function pocketKey(): Hex {
   return made;
 }
 
+const rpcAnswer = z.object({ result: z.unknown().optional(), error: z.object({ message: z.string() }).optional() });
+
 async function call(url: string, method: string, params: unknown): Promise<unknown> {
-  const answer = (await postJson(url, { jsonrpc: '2.0', id: 1, method, params: params ?? [] })) as {
-    result?: unknown;
-    error?: { message: string };
-  };
-  if (answer.error) throw new VesselError('chain_unavailable', answer.error.message);
-  return answer.result;
-}
-
-async function getJson(url: string): Promise<unknown> {
-  return read(await fetch(url));
-}
-
-async function postJson(url: string, body: object): Promise<unknown> {
-  return read(await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }));
-}
-
-async function read(response: Response): Promise<unknown> {
-  if (response.ok) return response.json();
-  throw new VesselError('chain_unavailable', `The relay's chain does not answer (HTTP ${response.status}).`);
+  const body = { jsonrpc: '2.0', id: 1, method, params: params ?? [] };
+  const { result, error } = await relayFetch(url, rpcAnswer, { method: 'POST', body });
+  if (error) throw new VesselError('chain_unavailable', error.message);
+  return result;
 }
