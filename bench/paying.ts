@@ -1,120 +1,170 @@
 /**
- * What paying costs: signing and checking for a batch of 32 output positions over three hops, as part of the time that the batch
- * takes to compute. Worst case: vessel-tiny on wasm is the fastest work there is, and all parties share one processor here.
+ * What paying costs: the processor's time for signing and checking, as a part of its time for the work that is paid for, over all
+ * threads. First whole answers, in which every party, its messages and its books count; then the signatures alone, one by one.
  *
- *     node bench/paying.ts
+ *     node bench/paying.ts [folder of a checkpoint]
+ *
+ * vessel-tiny is the worst case, as no network has faster work; then SmolLM2-135M's shape with random weights, or the folder given.
  */
 import { loadOrtNode } from '../provider/runtime/load-ort-node.ts';
 import { createOrtRuntime } from '../provider/runtime/ort-runtime.ts';
-import { deviceKey, generateKeyPair, verifySignature } from '../sdk/net/device-key.ts';
-import { newSessionKey } from '../sdk/paying/session-key.ts';
-import { VoucherPayer } from '../sdk/paying/voucher-payer.ts';
+import { oneKeyVerifier } from '../sdk/paying/one-key-verifier.ts';
+import type { CheckpointSource } from '../shared/models/checkpoint-source.ts';
 import { convertCheckpoint } from '../shared/models/convert-checkpoint.ts';
-import { manifestId } from '../shared/models/manifest-id.ts';
-import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import { limits } from '../shared/protocol/limits.ts';
-import type { PaymentMessage } from '../shared/protocol/payment-types.ts';
-import { accountOf } from '../shared/receipts/account.ts';
-import { isReceiptSigned, signReceipt } from '../shared/receipts/device-signature.ts';
-import { voucherDigest } from '../shared/receipts/digests.ts';
-import type { Address } from '../shared/receipts/hex.ts';
-import { historyWord, modelWord, sessionWord } from '../shared/receipts/ids.ts';
-import { SignerCheck } from '../shared/receipts/secp-signature.ts';
-import { folderCheckpoint } from '../testing/checkpoint-folder.ts';
+import { ReceiptCheck, signReceipt } from '../shared/receipts/device-signature.ts';
+import { receiptDigest, voucherDigest } from '../shared/receipts/digests.ts';
+import { recoverSigner, SignerCheck, signDigest } from '../shared/receipts/secp-signature.ts';
+import type { HopReceipt, Voucher } from '../shared/receipts/typed-data.ts';
+import { folderCheckpoint, memoryCheckpoint } from '../testing/checkpoint-folder.ts';
 import { address, networkTerms } from '../testing/fake-chain.ts';
 import { MemoryBlobs } from '../testing/memory-blobs.ts';
+import { randomCheckpoint } from '../testing/random-checkpoint.ts';
 import { evenCuts, loadChain } from '../testing/shard-chain.ts';
+import { cpuMs, hopAlone, type PaidHop, paidAnswer, paidHop, sessionKey, voucherPayer } from './paid-answer.ts';
 
-const batches = 12;
 const hops = 3;
-/** The asker refills when half a batch is left. */
-const vouchersPerBatch = limits.outputBatch / limits.outputRefill;
-
-const terms = networkTerms();
-const sessionKey = newSessionKey();
-const payer = address(0xaa);
-const keys = await Promise.all(Array.from({ length: hops }, async () => deviceKey(await generateKeyPair())));
-const accounts = keys.map(({ publicKey }) => accountOf(publicKey));
-
-const blobs = new MemoryBlobs();
-const folder = new URL('../public/models/vessel-tiny', import.meta.url).pathname;
-const { manifest } = await convertCheckpoint(
-  folderCheckpoint(folder),
-  { name: 'vessel-tiny', dtype: 'f32', origin: 'bench' },
-  blobs,
-);
+/** Per output batch: the next one is promised when `outputRefill` positions are left of it. */
+const vouchers = limits.outputBatch / (limits.outputBatch - limits.outputRefill);
 const ort = await loadOrtNode({ threads: 1 });
-const chain = await loadChain(manifest, blobs, evenCuts(manifest.architecture.layers, hops), (shard, reader) =>
-  createOrtRuntime({ ort, backend: 'wasm', shard, blobs: reader, context: 64 + limits.outputBatch }),
-);
-const work = await times(async () => {
-  const session = chain.open(64 + limits.outputBatch);
-  await session.step(Array.from({ length: 64 }, (_, index) => index + 1));
-  const began = performance.now();
-  for (let token = 0; token < limits.outputBatch; token++) await session.step([token + 1]);
-  return performance.now() - began;
-});
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(2)} %`;
 
-const voucherPayer = new VoucherPayer({ sessionKey: sessionKey.privateKey, payer, place: terms, cap: 1n << 90n });
-const signers = keys.map(() => new SignerCheck(sessionKey.address));
-const model = modelWord(manifestId(manifest));
-let owed = 0n;
-let batch = 0;
-let asker = 0;
-let hop = 0;
-const paying = await times(async () => {
-  const began = performance.now();
-  for (let i = 0; i < vouchersPerBatch; i++) {
-    owed += 1_000_000n;
-    const promised = new Map<Address, bigint>([...accounts, address(0xb1), address(0xb2)].map((account) => [account, owed]));
-    const askerBegan = performance.now();
-    const payment = [...(await voucherPayer.pay('bench', promised)).values()][0] as Extract<PaymentMessage, { kind: 'voucher' }>;
-    asker += performance.now() - askerBegan;
-    const hopBegan = performance.now();
-    for (const signer of signers) {
-      if (!signer.signed(voucherDigest(terms, payment.voucher), payment.signature)) throw new Error('not signed');
-    }
-    hop += performance.now() - hopBegan;
-  }
-  // The hop has its history from the frames; the asker follows it to check the commitment.
-  let history = emptyHistory;
-  for (let token = 0; token < limits.outputBatch; token++) history = extendHistory(history, [token]);
-  for (const [index, key] of keys.entries()) {
-    const receipt = {
-      session: sessionWord('ab'.repeat(16)),
-      model,
-      account: accounts[index]!,
-      fromLayer: index,
-      toLayer: index + 1,
-      batch: batch++,
+const route = await Promise.all(Array.from({ length: hops }, (_, index) => paidHop(index)));
+const asker = voucherPayer();
+const length = { chunks: 4, batches: 16 };
+const answers = await repeat(7, () => paidAnswer(route, asker, length));
+const replayed = await paidHop(0, route[0]!.key);
+const replays = answers.map((answer) => () => hopAlone(replayed, answer, length));
+const paying = {
+  output: least(answers.map(({ output }) => output)),
+  prompt: least(answers.map(({ prompt }) => prompt)),
+  hop: least(await inTurn(replays)),
+};
+say(`Paying ${hops} hops that know the session key, in milliseconds of processor time, messages and books included:`);
+say(`  ${limits.outputBatch} positions of output: ${paying.output.toFixed(2)}, of which each hop ${paying.hop.toFixed(2)}`);
+say(`  ${limits.prefillChunk} positions of prompt: ${paying.prompt.toFixed(2)}`);
+say('Signing and checking alone:');
+const signing = await signatures(route[0]!);
+say(
+  `  for ${limits.outputBatch} positions of output: ${signing.all.toFixed(2)} ms, of which each hop ${signing.hop.toFixed(2)} ms`,
+);
+
+await compare('vessel-tiny', folderCheckpoint(new URL('../public/models/vessel-tiny', import.meta.url).pathname));
+const folder = process.argv[2];
+if (folder !== undefined) await compare(folder, folderCheckpoint(folder));
+else await compare("SmolLM2-135M's shape", memoryCheckpoint(randomCheckpoint(smollm2())));
+
+/** The work of one model beside what paying for it costs. */
+async function compare(name: string, checkpoint: CheckpointSource): Promise<void> {
+  const blobs = new MemoryBlobs();
+  const { manifest } = await convertCheckpoint(checkpoint, { name, dtype: 'f32', origin: 'bench' }, blobs);
+  const context = limits.prefillChunk + limits.outputBatch;
+  const cuts = evenCuts(manifest.architecture.layers, hops);
+  const chain = await loadChain(manifest, blobs, cuts, (shard, reader) =>
+    createOrtRuntime({ ort, backend: 'wasm', shard, blobs: reader, context }),
+  );
+  const works = await repeat(7, async () => {
+    const session = chain.open(context);
+    let began = process.cpuUsage();
+    await session.step(Array.from({ length: limits.prefillChunk }, (_, index) => index + 1));
+    const prompt = cpuMs(began);
+    began = process.cpuUsage();
+    for (let token = 0; token < limits.outputBatch; token++) await session.step([token + 1]);
+    const output = cpuMs(began);
+    session.release();
+    return { prompt, output };
+  });
+  await chain.dispose();
+  const output = least(works.map((work) => work.output));
+  const prompt = least(works.map((work) => work.prompt));
+  say(`${name}: what paying costs, as a part of the work (and signing and checking alone)`);
+  const alone = (part: number, whole: number) => `(${percent(part, whole)})`;
+  say(`  a batch of output, ${output.toFixed(0)} ms: ${percent(paying.output, output)} ${alone(signing.all, output)}`);
+  const own = output / hops;
+  say(`    one hop of it, ${own.toFixed(0)} ms: ${percent(paying.hop, own)} ${alone(signing.hop, own)}`);
+  say(`  a chunk of the prompt, ${prompt.toFixed(0)} ms: ${percent(paying.prompt, prompt)} ${alone(signing.chunk, prompt)}`);
+}
+
+/** What is signed and checked, one by one. Milliseconds per output batch, of all and of one hop, and per chunk of the prompt. */
+async function signatures({ key, metering: { account } }: PaidHop): Promise<{ all: number; hop: number; chunk: number }> {
+  const terms = networkTerms();
+  const vouchersOf = Array.from({ length: 200 }, (_, at): Voucher => {
+    const amount = 10n ** 18n + BigInt(at);
+    const payments = Array.from({ length: hops + 2 }, (_, index) => ({ payee: address(index + 1), cumulative: amount }));
+    return { payer: address(0xaa), total: 5n * amount, payments };
+  });
+  const digests = vouchersOf.map((voucher) => voucherDigest(terms, voucher));
+  const voucherSignatures = digests.map((digest) => signDigest(digest, sessionKey.privateKey));
+  const receipts = vouchersOf.map(
+    ({ total }, batch): HopReceipt => ({
+      session: `0x${'ab'.repeat(32)}`,
+      model: `0x${'cd'.repeat(32)}`,
+      account,
+      fromLayer: 0,
+      toLayer: 1,
+      batch,
       epoch: 0,
       promptPositions: 64,
       outputPositions: 32,
-      amount: 1_000_000n,
-      commitment: historyWord(history),
-    };
-    const hopBegan = performance.now();
-    const signed = await signReceipt(terms, receipt, key);
-    const askerBegan = performance.now();
-    if (!(await isReceiptSigned(terms, signed, verifySignature))) throw new Error('not signed');
-    hop += askerBegan - hopBegan;
-    asker += performance.now() - askerBegan;
-  }
-  return performance.now() - began;
-});
+      amount: total,
+      commitment: `0x${'ef'.repeat(32)}`,
+    }),
+  );
+  const signed = await Promise.all(receipts.map((receipt) => signReceipt(terms, receipt, key)));
+  const signerCheck = new SignerCheck(sessionKey.address);
+  const receiptCheck = new ReceiptCheck(terms, oneKeyVerifier());
+  const microseconds = async (name: string, one: (at: number) => unknown) => {
+    const costs = await repeat(5, async () => {
+      const began = process.cpuUsage();
+      for (let at = 0; at < vouchersOf.length; at++) await one(at);
+      return cpuMs(began) / vouchersOf.length;
+    });
+    const cost = 1000 * least(costs);
+    say(`  ${name.padEnd(32)} ${cost.toFixed(0).padStart(5)} µs`);
+    return cost;
+  };
+  const hashVoucher = await microseconds('hash a voucher', (at) => voucherDigest(terms, vouchersOf[at]!));
+  const sign = await microseconds('sign its hash (secp256k1)', (at) => signDigest(digests[at]!, sessionKey.privateKey));
+  const check = await microseconds('check that (secp256k1)', (at) => signerCheck.signed(digests[at]!, voucherSignatures[at]!));
+  await microseconds('the first time (key recovered)', (at) => recoverSigner(digests[at]!, voucherSignatures[at]!));
+  await microseconds('hash a receipt', (at) => receiptDigest(terms, receipts[at]!));
+  const signOwn = await microseconds('hash and sign a receipt (P-256)', (at) => signReceipt(terms, receipts[at]!, key));
+  const checkOther = await microseconds('hash and check that (P-256)', (at) => receiptCheck.signed(signed[at]!));
+  const cost = (count: number) => {
+    const hop = count * (hashVoucher + check) + signOwn;
+    return { hop: hop / 1000, all: (count * (hashVoucher + sign) + hops * (hop + checkOther)) / 1000 };
+  };
+  return { ...cost(vouchers), chunk: cost(1).all };
+}
 
-const ms = (value: number) => `${value.toFixed(2)} ms`;
-const rounds = batches + 3;
-process.stdout.write(`batch of ${limits.outputBatch} positions over ${hops} hops: ${ms(work)}\n`);
-process.stdout.write(
-  `all its signatures and checks: ${ms(paying)} (asker ${ms(asker / rounds)}, hops together ${ms(hop / rounds)})\n`,
-);
-process.stdout.write(`share: ${((100 * paying) / work).toFixed(2)} %\n`);
-await chain.dispose();
+function smollm2() {
+  return {
+    family: 'llama',
+    layers: 30,
+    hidden: 576,
+    heads: 9,
+    kvHeads: 3,
+    headDim: 64,
+    intermediate: 1536,
+    vocab: 49_152,
+    tied: true,
+    config: { rope_theta: 100_000 },
+  } as const;
+}
 
-/** Median, after three that warm up. */
-async function times(measure: () => Promise<number>): Promise<number> {
-  const all: number[] = [];
-  for (let i = 0; i < batches + 3; i++) all.push(await measure());
-  return all.slice(3).sort((a, b) => a - b)[Math.floor(batches / 2)]!;
+/** After two times that warm up. */
+async function repeat<Result>(times: number, measure: () => Promise<Result>): Promise<Result[]> {
+  return (await inTurn(Array.from({ length: times + 2 }, () => measure))).slice(2);
+}
+
+async function inTurn<Result>(measures: readonly (() => Promise<Result>)[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const measure of measures) results.push(await measure());
+  return results;
+}
+
+/** Of measurements of one thing: whatever else the machine does only adds. */
+function least(values: readonly number[]): number {
+  return Math.min(...values);
 }

@@ -5,11 +5,13 @@ import { ServiceSession } from '../sdk/service-session.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { protocolVersion } from '../shared/protocol/version.ts';
+import type { ServiceMeter } from '../shared/services/service-type.ts';
 import { FakeAskPorts, type FakeProvider, FakeWires, ManualAsker, newSession, peerName } from '../testing/fake-links.ts';
 import type { HeldShard } from './provider-ports.ts';
 import type { GraphService, GraphSession } from './services/service-runtime.ts';
 
 const model = `b${'g'.repeat(58)}`;
+const noMeter = () => Promise.reject(new Error('A free session is not metered.'));
 
 /** Adds up the bytes it gets, over all orders of a session. */
 class SumService implements GraphService {
@@ -18,6 +20,14 @@ class SumService implements GraphService {
   readonly streaming = true;
   open = 0;
   fault: VesselError | null = null;
+
+  mostPositions(_order: unknown, inputBytes: number): number {
+    return inputBytes;
+  }
+
+  positionsOf({ amount }: ServiceMeter): number {
+    return amount;
+  }
 
   openSession(): GraphSession {
     let sum = 0;
@@ -157,7 +167,7 @@ test('[OR15] [LE5] [LE6] service sessions end with their stream, by silence and 
 test('[OR24] a device lost under a graph ends its sessions and loads the graph again', async () => {
   const { wires, hop, services } = await network();
   const ports = new FakeAskPorts(wires, 'sdk', () => [{ provider: hop, from: 0, to: 1 }]);
-  const session = await wires.until(ServiceSession.open(ports, new OrderPool(ports), model));
+  const session = await wires.until(ServiceSession.open(ports, new OrderPool(ports), { model, metered: noMeter }));
   services[0]!.fault = new VesselError('device_lost');
   await assert.rejects(wires.until(session.run({}, new Uint8Array(1))), (error: VesselError) => error.retry);
   await wires.settle();

@@ -3,26 +3,38 @@
  * (SPEC FR7–FR16), computed in order on the device's queue, and handed to the next hop.
  */
 import { decodeF16 } from '../shared/models/float16.ts';
-import { equalBytes } from '../shared/protocol/bytes.ts';
+import { equalBytes, hexToBytes } from '../shared/protocol/bytes.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import { encodeFrame, type Frame, type HiddenFrame } from '../shared/protocol/frame.ts';
 import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import { limits } from '../shared/protocol/limits.ts';
+import type { AskerMessage } from '../shared/protocol/order-messages.ts';
 import type { HopSession } from './hop-session.ts';
 import type { ProviderLinks } from './provider-ports.ts';
 import { checkOutput } from './runtime/check-output.ts';
 import type { StepInput } from './runtime/shard-runtime.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-/** What follows a step: nothing more than passing rows on, a first draw at the end of the prompt, or a draw for each new token. */
-type StepRole = 'prompt' | 'end-of-prompt' | 'token';
+type RerouteMessage = Extract<AskerMessage, { type: 'reroute' }>;
+
+interface Step {
+  input: StepInput;
+  position: number;
+  count: number;
+  prior: Uint8Array;
+  after: Uint8Array;
+  /** The positions come after the prompt. */
+  isOutput: boolean;
+  endOfPrompt: boolean;
+}
 
 export class LanguageHop {
   readonly #links: ProviderLinks;
   readonly #queue: WorkQueue;
   readonly #clock: Clock;
   readonly #onFailed: (session: HopSession, error: VesselError) => void;
+  readonly #onFault: (session: HopSession, epoch: number, peer: string, error: VesselError) => void;
   readonly #onToken: (stepMs: number) => void;
 
   constructor(fields: {
@@ -30,43 +42,56 @@ export class LanguageHop {
     queue: WorkQueue;
     clock: Clock;
     onFailed: (session: HopSession, error: VesselError) => void;
+    /** The session cannot go on because of a neighbour. */
+    onFault: (session: HopSession, epoch: number, peer: string, error: VesselError) => void;
     onToken: (stepMs: number) => void;
   }) {
     this.#links = fields.links;
     this.#queue = fields.queue;
     this.#clock = fields.clock;
     this.#onFailed = fields.onFailed;
+    this.#onFault = fields.onFault;
     this.#onToken = fields.onToken;
   }
 
-  /** Runs the whole prompt through hop 1, chunk by chunk, so that other sessions' tokens go in between. */
+  /** Runs all that is known through hop 1, chunk by chunk, so that other sessions' tokens go in between. */
   async prefill(session: HopSession): Promise<void> {
-    const ids = Int32Array.from(session.open.first!.promptIds);
-    for (let at = 0; at < ids.length && !session.closed; at += limits.prefillChunk) {
-      const chunk = ids.subarray(at, Math.min(at + limits.prefillChunk, ids.length));
-      const prior = session.history;
-      session.history = extendHistory(prior, chunk);
-      session.position += chunk.length;
-      session.promptDone = session.position === ids.length;
-      const role = session.promptDone ? 'end-of-prompt' : 'prompt';
-      await this.#compute(session, { kind: 'tokens', ids: chunk.slice() }, at, prior, session.history, role);
-      if (!session.closed) {
-        this.#links.reply(session.order, { type: 'progress', session: session.id, position: session.position });
-      }
+    const { promptIds, generated = [] } = session.open.first!;
+    const ids = Int32Array.from([...promptIds, ...generated]);
+    let prior = emptyHistory;
+    // All of it is accepted now: a token that comes meanwhile follows it.
+    if (!session.open.again) {
+      session.promptEnd = promptIds.length;
+      this.#advance(session, ids.length, extendHistory(prior, ids));
+    }
+    for (let at = 0; at < ids.length && !session.closed; ) {
+      const isOutput = at >= promptIds.length;
+      const end = Math.min(at + limits.prefillChunk, isOutput ? ids.length : promptIds.length);
+      const chunk = ids.slice(at, end);
+      const after = extendHistory(prior, chunk);
+      const input = { kind: 'tokens', ids: chunk } as const;
+      const endOfPrompt = end === promptIds.length;
+      await this.#take(session, { input, position: at, count: chunk.length, prior, after, isOutput, endOfPrompt });
+      prior = after;
+      if (!session.closed) this.#links.reply(session.order, { type: 'progress', session: session.id, position: end });
+      at = end;
     }
   }
 
   /** Checks a frame from `peer` and puts its work in the queue. Throws when the frame does not belong here; state is then untouched. */
   accept(session: HopSession, peer: string, frame: Frame): void {
+    // Under way when the route changed, perhaps from a hop that is none any more: what this hop lacks is sent again.
+    if (frame.epoch < session.epoch) return;
     // First of all: who is not the neighbour learns nothing about the session.
     if (peer !== (frame.kind === 'token' ? session.lastHop : session.upstream)) throw new VesselError('wrong_peer');
     if (frame.kind === 'token' && !session.isFirst) throw new VesselError('wrong_peer');
-    if (frame.epoch !== session.open.epoch) throw new VesselError('wrong_epoch');
+    if (frame.epoch > session.epoch) throw new VesselError('wrong_epoch');
     if (session.isDone) throw new VesselError('wrong_position', 'The answer is over.');
     if (frame.position !== session.position) throw new VesselError('wrong_position');
     if (!equalBytes(frame.prior, session.history)) throw new VesselError('wrong_history');
     const count = frame.kind === 'token' ? 1 : frame.count;
     if (session.position + count > session.open.capacity) throw new VesselError('context_exceeded');
+    const { position, prior, after } = frame;
     if (frame.kind === 'hidden') {
       const { hidden } = session.shard.manifest.architecture;
       if (frame.width !== hidden) throw new VesselError('bad_message', `Frames of this model are ${hidden} wide.`);
@@ -75,20 +100,57 @@ export class LanguageHop {
       const values = hiddenValues(frame);
       // Here, so that the hop that computed it is the one that is told.
       checkOutput(values);
-      session.expected = null;
-      this.#advance(session, count, frame.after);
-      const role = frame.endOfPrompt ? 'end-of-prompt' : session.promptDone ? 'token' : 'prompt';
-      session.promptDone ||= frame.endOfPrompt;
-      void this.#compute(session, { kind: 'hidden', values }, frame.position, frame.prior, frame.after, role);
+      const isOutput = session.promptDone;
+      this.#advance(session, count, after);
+      const { endOfPrompt } = frame;
+      if (endOfPrompt) session.promptEnd = session.position;
+      void this.#take(session, { input: { kind: 'hidden', values }, position, count, prior, after, isOutput, endOfPrompt });
     } else {
-      if (!session.promptDone) throw new VesselError('wrong_position', 'The prompt has not gone in yet.');
+      // A hop 1 that took another's place may be given tokens that came while it was on its way.
+      const hasPrompt = session.promptEnd !== null && (session.open.again || session.kept!.end >= session.promptEnd);
+      if (!hasPrompt) throw new VesselError('wrong_position', 'The prompt has not gone in yet.');
       if (frame.token >= session.shard.manifest.architecture.vocab) throw new VesselError('bad_message', 'No such token.');
-      const after = extendHistory(session.history, [frame.token]);
-      if (!equalBytes(after, frame.after)) throw new VesselError('wrong_history');
+      if (!equalBytes(extendHistory(session.history, [frame.token]), after)) throw new VesselError('wrong_history');
       this.#advance(session, 1, after);
       const ids = Int32Array.of(frame.token);
-      void this.#compute(session, { kind: 'tokens', ids }, frame.position, frame.prior, after, 'token');
+      void this.#take(session, {
+        input: { kind: 'tokens', ids },
+        position,
+        count,
+        prior,
+        after,
+        isOutput: true,
+        endOfPrompt: false,
+      });
     }
+  }
+
+  /**
+   * The route has changed: sends nothing until `resume`. With `truncate`, resolves when every step that had been taken is done and
+   * what lies beyond is forgotten.
+   */
+  async reroute(session: HopSession, { epoch, index, route, truncate }: RerouteMessage): Promise<void> {
+    session.epoch = epoch;
+    session.index = index;
+    session.route = route;
+    session.flow = null;
+    session.touchedMs = this.#clock.now();
+    if (!truncate || session.position <= truncate.position) return;
+    await session.tail;
+    if (session.closed || session.epoch !== epoch) return;
+    await this.#queue.run(async () => session.cache.truncate(truncate.position));
+    session.position = truncate.position;
+    session.computed = truncate.position;
+    session.history = hexToBytes(truncate.history)!;
+    session.kept?.truncate(session.position, session.history);
+  }
+
+  /** Sends the next hop what it lacks, and goes on from there. */
+  resume(session: HopSession, from: number, prior: Uint8Array): void {
+    session.kept?.learn(from, prior);
+    session.flow = { from, isSending: false };
+    session.touchedMs = this.#clock.now();
+    void this.#send(session);
   }
 
   #advance(session: HopSession, count: number, after: Uint8Array): void {
@@ -97,60 +159,47 @@ export class LanguageHop {
     session.touchedMs = this.#clock.now();
   }
 
-  async #compute(
-    session: HopSession,
-    input: StepInput,
-    position: number,
-    prior: Uint8Array,
-    after: Uint8Array,
-    role: StepRole,
-  ): Promise<void> {
-    const { hidden } = session.shard.manifest.architecture;
-    const count = input.kind === 'tokens' ? input.ids.length : input.values.length / hidden;
+  /** Steps of one session run in their order. Resolves when this one is done, well or not. */
+  #take(session: HopSession, step: Step): Promise<void> {
+    session.tail = session.tail.then(() => this.#compute(session, step));
+    return session.tail;
+  }
+
+  async #compute(session: HopSession, step: Step): Promise<void> {
+    if (session.closed) return;
+    const { position, count, after, isOutput, endOfPrompt } = step;
+    const end = position + count;
+    // What is computed again, after a truncation or in place of a hop that was lost, is not paid again.
+    const paid = Math.max(0, end - Math.max(position, session.meteredTo));
+    session.meteredTo = Math.max(session.meteredTo, end);
     try {
-      if (session.meter) await session.meter.cover(count, role === 'token');
+      if (paid > 0) await session.meter?.cover(paid, isOutput);
       const { result, ms } = await this.#queue.run(async () =>
-        session.closed ? null : session.shard.runtime.step(session.cache, input),
+        session.closed ? null : session.shard.runtime.step(session.cache, step.input),
       );
       if (result === null || session.closed) return;
       session.computeMs += ms;
       session.touchedMs = this.#clock.now();
-      session.meter?.computed(count, role === 'token', role === 'end-of-prompt', after);
-      if (role === 'token') this.#onToken(ms);
+      session.computed = end;
+      if (paid > 0) session.meter?.computed(paid, isOutput, endOfPrompt, after);
+      if (isOutput && count === 1) this.#onToken(ms);
       if (result.kind === 'logits') {
-        if (role !== 'prompt') await this.#draw(session, result.values, after);
+        if (end >= session.known) this.#draw(session, result.values, end, after);
         return;
       }
-      // The residual stream is f32 whatever the arithmetic is (design M3), so nothing is lost between hops.
-      const dtype = 'f32';
-      const bytes = encodeFrame({
-        kind: 'hidden',
-        session: session.id,
-        epoch: session.open.epoch,
-        position,
-        prior,
-        after,
-        dtype,
-        count,
-        width: hidden,
-        endOfPrompt: role === 'end-of-prompt',
-        payload: new Uint8Array(result.values.buffer, result.values.byteOffset, result.values.byteLength),
-      });
-      if (role === 'token') {
-        session.decodeBytes += bytes.byteLength;
-        session.decodeFrames++;
-      }
-      await this.#links.sendFrame(session.downstream, bytes);
+      session.kept!.append(result.values, after, endOfPrompt);
+      // Whoever sends waits for the transport: the next step does not wait for it.
+      void this.#send(session);
     } catch (thrown) {
       if (!session.closed) this.#onFailed(session, toVesselError(thrown));
     }
   }
 
-  /** Last hop: draws a token, tells the asker, and sends the token to hop 1 unless the answer is over. */
-  async #draw(session: HopSession, logits: Float32Array, history: Uint8Array): Promise<void> {
+  /** Last hop: draws the token for `position`, tells the asker, and keeps it for hop 1 unless the answer is over. */
+  #draw(session: HopSession, logits: Float32Array, position: number, history: Uint8Array): void {
     const { maxTokens, stopIds } = session.open.last!;
     const sampler = session.sampler!;
-    const drawn = sampler.sample(logits, session.position);
+    const drawn = sampler.sample(logits, position);
     if (stopIds.includes(drawn.id)) {
       session.isDone = true;
       this.#links.reply(session.order, { type: 'done', session: session.id, reason: 'stop' });
@@ -174,36 +223,78 @@ export class LanguageHop {
     const after = extendHistory(history, [drawn.id]);
     session.expected = after;
     if (session.isFirst) {
-      const position = session.position;
       this.#advance(session, 1, after);
-      void this.#compute(session, { kind: 'tokens', ids: Int32Array.of(drawn.id) }, position, history, after, 'token');
+      const input = { kind: 'tokens', ids: Int32Array.of(drawn.id) } as const;
+      void this.#take(session, { input, position, count: 1, prior: history, after, isOutput: true, endOfPrompt: false });
       return;
     }
-    await this.#links.sendFrame(
-      session.downstream,
-      encodeFrame({
-        kind: 'token',
-        session: session.id,
-        epoch: session.open.epoch,
-        position: session.position,
-        prior: history,
-        after,
-        token: drawn.id,
-      }),
-    );
+    session.drawn.push({ id: drawn.id, prior: history, after });
+    void this.#send(session);
+  }
+
+  /** Sends what there is, in order, as long as the route stays. */
+  async #send(session: HopSession): Promise<void> {
+    const { flow, epoch, downstream } = session;
+    if (!flow || flow.isSending) return;
+    flow.isSending = true;
+    try {
+      while (session.flow === flow && !session.closed) {
+        const next = session.kept ? rowsAt(session, flow.from) : tokenAt(session, flow.from);
+        if (!next) break;
+        flow.from += next.count;
+        await this.#links.sendFrame(downstream, next.bytes);
+      }
+    } catch (thrown) {
+      if (!session.closed && session.flow === flow) this.#onFault(session, epoch, downstream, toVesselError(thrown));
+    } finally {
+      flow.isSending = false;
+    }
   }
 }
 
-/** A prompt ends once, on the last hop where the asker said; after it every frame is one generated token. */
+/** The next rows as a frame. Rows leave as f32 whatever the arithmetic is (design M3), so nothing is lost between hops. */
+function rowsAt(session: HopSession, from: number): { bytes: Uint8Array<ArrayBuffer>; count: number } | null {
+  const rows = session.kept!.frameAt(from);
+  if (!rows) return null;
+  const { values, ...fields } = rows;
+  const bytes = encodeFrame({
+    kind: 'hidden',
+    session: session.id,
+    epoch: session.epoch,
+    ...fields,
+    dtype: 'f32',
+    width: session.shard.manifest.architecture.hidden,
+    payload: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  });
+  if (session.promptEnd !== null && from >= session.promptEnd) {
+    session.decodeBytes += bytes.byteLength;
+    session.decodeFrames++;
+  }
+  return { bytes, count: rows.count };
+}
+
+function tokenAt(session: HopSession, from: number): { bytes: Uint8Array<ArrayBuffer>; count: number } | null {
+  const token = session.drawn[from - session.promptEnd!];
+  if (!token) return null;
+  const { id, prior, after } = token;
+  const { epoch } = session;
+  const bytes = encodeFrame({ kind: 'token', session: session.id, epoch, position: from, prior, after, token: id });
+  return { bytes, count: 1 };
+}
+
+/**
+ * A prompt ends once, on the last hop where the asker said; after it every frame is one generated token, but for those that
+ * the hop before kept for one that took another's place.
+ */
 function requirePlace(session: HopSession, frame: HiddenFrame): void {
+  const end = frame.position + frame.count;
   if (session.promptDone) {
-    if (frame.count !== 1 || frame.endOfPrompt)
+    if (frame.endOfPrompt || (frame.count !== 1 && !session.open.again))
       throw new VesselError('wrong_position', 'After the prompt, rows come one by one.');
     return;
   }
   const promptEnd = session.open.last?.promptIds.length;
   if (promptEnd === undefined) return;
-  const end = frame.position + frame.count;
   if (end > promptEnd || frame.endOfPrompt !== (end === promptEnd)) {
     throw new VesselError('wrong_position', 'The end of the prompt is not where the asker said.');
   }
@@ -211,9 +302,11 @@ function requirePlace(session: HopSession, frame: HiddenFrame): void {
 
 /** The last hop knows prompt and answer, so it can say that the rows came from other tokens. */
 function requireHistory(session: HopSession, frame: HiddenFrame): void {
-  const { last } = session.open;
-  if (!last || (!session.promptDone && !frame.endOfPrompt)) return;
-  const expected = session.promptDone ? session.expected : extendHistory(emptyHistory, last.promptIds);
+  if (!session.isLast) return;
+  const { generated, drawn } = session;
+  const ahead = frame.position + frame.count - session.promptEnd!;
+  if (ahead < 0) return;
+  const expected = ahead === generated ? session.expected : drawn[ahead]?.prior;
   if (!expected || !equalBytes(frame.after, expected)) throw new VesselError('wrong_history');
 }
 

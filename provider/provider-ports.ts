@@ -41,4 +41,6 @@ export interface Lease {
   from: number;
   to: number;
   capacity: number;
+  /** For a hop that takes another's place. */
+  again?: true | undefined;
 }

@@ -2,8 +2,10 @@
  * The giving side: holds the shards the relay assigns, accepts the sessions it announces, computes and forwards. Knows nothing of
  * sockets, pages or files: those are ports (provider-ports.ts). A bad peer loses its own session, nothing else.
  */
+
+import { hexToBytes } from '../shared/protocol/bytes.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
-import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
+import { type ErrorCode, toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import { decodeFrame } from '../shared/protocol/frame.ts';
 import type { FrameRefusal } from '../shared/protocol/frame-refusal.ts';
 import { limits } from '../shared/protocol/limits.ts';
@@ -74,6 +76,7 @@ export class Provider {
   /** Sessions that are closed, whose asker may still settle. */
   readonly #settling = new Map<string, { order: number; meter: SessionMeter }>();
   readonly #scratches = new WeakMap<object, SamplerScratch>();
+  #stopPulse = () => {};
   #stepMs: number | null = null;
   #tokens = 0;
   #paused = false;
@@ -104,12 +107,19 @@ export class Provider {
         // Only our own device's word counts here: a neighbour that says `device_lost` must not make us reload.
         if (error.code === 'device_lost') this.#shelf.reload(session.shard);
       },
+      onFault: (session, epoch, peer, error) => this.#fault(session, peer, error.code, epoch),
       onToken: (ms) => {
         this.#tokens++;
         this.#stepMs = this.#stepMs === null ? ms : 0.9 * this.#stepMs + 0.1 * ms;
       },
     });
-    this.#graphs = new GraphHop({ links: options.links, queue: this.#queue, clock: options.clock, shelf: this.#shelf });
+    this.#graphs = new GraphHop({
+      links: options.links,
+      queue: this.#queue,
+      clock: options.clock,
+      shelf: this.#shelf,
+      onSettling: (id, order, meter) => this.#settling.set(id, { order, meter }),
+    });
   }
 
   set dutyCycle(share: number) {
@@ -171,25 +181,27 @@ export class Provider {
       this.#language.accept(session, peer, frame);
       return null;
     } catch (thrown) {
-      return { session: id, code: toVesselError(thrown).code };
+      const { code } = toVesselError(thrown);
+      const session = this.#sessions.get(id);
+      // What comes from anybody else says nothing about the session.
+      if (session?.upstream === peer) this.#fault(session, peer, code);
+      return { session: id, code };
     }
   }
 
   /** The next hop refused a frame of ours: the asker has to know. Only the hop we send to is believed. */
   frameRefused(peer: string, refusal: FrameRefusal): void {
     const session = this.#sessions.get(refusal.session);
-    if (!session || session.downstream !== peer) return;
-    // The next hop has freed the session; why, it tells the asker itself.
-    const code = refusal.code === 'unknown_session' ? 'provider_lost' : refusal.code;
-    this.#fail(session, new VesselError(code, `The next hop refused a frame: ${refusal.code}.`));
+    if (session?.downstream !== peer) return;
+    // The next hop has freed the session, or says that what this one sent is wrong.
+    const hasFreed = refusal.code === 'unknown_session';
+    this.#fault(session, hasFreed ? peer : this.#links.self, hasFreed ? 'provider_lost' : refusal.code);
   }
 
-  /** A link broke: sessions that need it end with `provider_lost`. */
+  /** A link broke: the askers of sessions that need it have to know. */
   peerLost(peer: string): void {
     for (const session of [...this.#sessions.values()]) {
-      if (session.downstream === peer || session.upstream === peer) {
-        this.#fail(session, new VesselError('provider_lost', 'The link to a neighbouring hop broke.'));
-      }
+      if (session.downstream === peer || session.upstream === peer) this.#fault(session, peer, 'provider_lost');
     }
   }
 
@@ -236,6 +248,21 @@ export class Provider {
         session.started = true;
         return this.#language.prefill(session);
       }
+      case 'reroute': {
+        const session = this.#owned(order, message.session);
+        await this.#reroute(session, message);
+        return;
+      }
+      case 'where': {
+        const { id, position, computed } = this.#owned(order, message.session);
+        this.#links.reply(order, { type: 'here', session: id, position, computed });
+        return;
+      }
+      case 'resume': {
+        const session = this.#owned(order, message.session);
+        if (message.epoch !== session.epoch) throw new VesselError('wrong_epoch');
+        return this.#language.resume(session, message.from, hexToBytes(message.prior)!);
+      }
       case 'pay': {
         const settling = this.#settling.get(message.session);
         if (settling) {
@@ -244,6 +271,7 @@ export class Provider {
           this.#settling.delete(message.session);
           return;
         }
+        if (this.#graphs.owns(order, message.session)) return this.#graphs.pay(message.session, message.payment);
         const session = this.#owned(order, message.session);
         // Free sessions have no use for it.
         await session.meter?.pay(message.payment).catch((thrown) => this.#fail(session, toVesselError(thrown)));
@@ -271,14 +299,34 @@ export class Provider {
       case 'service-open':
         return this.#whileOpening(order, peer, message, async (opening) => {
           await this.#leases.take(message.session, (lease) => lease.asker === peer && lease.model === message.model);
+          // A whole graph counts as one layer.
+          const beginMeter = (await this.metering?.admit({ ...message, from: 0, to: 1, epoch: 0 })) ?? null;
           if (opening.ended) throw opening.ended;
-          this.#graphs.open(order, peer, message);
+          this.#graphs.open(order, peer, message, beginMeter);
         });
       case 'service-run':
         return this.#graphs.run(order, message, attachment ?? new Uint8Array(0));
       default:
         message satisfies never;
     }
+  }
+
+  async #reroute(session: HopSession, message: Extract<AskerMessage, { type: 'reroute' }>): Promise<void> {
+    const { route, index, epoch } = message;
+    if (epoch <= session.epoch) throw new VesselError('wrong_epoch');
+    const isPlace = session.isFirst === (index === 0) && session.isLast === (index === route.length - 1);
+    if (route[index] !== this.#links.self || !isPlace)
+      throw new VesselError('wrong_peer', 'This hop is not at that place of the route.');
+    await this.#language.reroute(session, message);
+    try {
+      if (session.downstream !== this.#links.self) await this.#links.connect(session.downstream);
+    } catch (thrown) {
+      if (!session.closed && session.epoch === epoch) this.#fault(session, session.downstream, toVesselError(thrown).code);
+      return;
+    }
+    // Another change of the route may have come meanwhile: it answers for itself.
+    if (session.closed || session.epoch !== epoch) return;
+    this.#links.reply(session.order, { type: 'rerouted', session: session.id, epoch, position: session.position });
   }
 
   async #open(order: number, peer: string, open: OpenMessage): Promise<void> {
@@ -288,33 +336,49 @@ export class Provider {
       if ((index === 0) !== (open.first !== undefined) || (index === route.length - 1) !== (open.last !== undefined)) {
         throw new VesselError('bad_message', 'Hop 1 takes `first`, the last hop takes `last`, no other hop does.');
       }
-      const prompt = open.first?.promptIds ?? open.last?.promptIds;
-      if (prompt && prompt.length + (open.last?.maxTokens ?? 1) > open.capacity) throw new VesselError('context_exceeded');
+      const ends = open.first ?? open.last;
+      const known = ends ? ends.promptIds.length + (ends.generated?.length ?? 0) : (open.again?.known ?? 0);
+      const longest = open.last ? open.last.promptIds.length + open.last.maxTokens : known + 1;
+      if (Math.max(longest, known) > open.capacity) throw new VesselError('context_exceeded');
+      if (ends?.generated && !open.again) throw new VesselError('bad_message', 'Only a hop that takes over is told tokens.');
       await this.#leases.take(
         open.session,
-        (lease) => lease.asker === peer && sameShard(lease, open) && lease.capacity >= open.capacity,
+        (lease) =>
+          lease.asker === peer &&
+          sameShard(lease, open) &&
+          lease.capacity >= open.capacity &&
+          (lease.again === true || open.again === undefined),
       );
       const downstream = route[(index + 1) % route.length]!;
+      let unreachable: VesselError | null = null;
+      const reach = async () => {
+        if (downstream !== this.#links.self) await this.#links.connect(downstream);
+      };
       const [beginMeter] = await Promise.all([
         this.metering?.admit(open) ?? null,
-        downstream === this.#links.self ? undefined : this.#links.connect(downstream),
+        reach().catch((thrown) => {
+          unreachable = toVesselError(thrown);
+        }),
       ]);
       // From here to the end nothing waits: what is checked still holds when the KV is taken.
       if (opening.ended) throw opening.ended;
-      this.#begin(order, peer, open, beginMeter);
+      const session = this.#begin(order, peer, open, beginMeter);
+      // The next hop's fault, not this one's: its asker finds another.
+      if (unreachable) this.#fault(session, downstream, (unreachable as VesselError).code);
     });
   }
 
-  #begin(order: number, asker: string, open: OpenMessage, beginMeter: BeginMeter | null): void {
+  #begin(order: number, asker: string, open: OpenMessage, beginMeter: BeginMeter | null): HopSession {
     const shard = this.#shelf.ready(open);
     if (shard?.kind !== 'language') throw new VesselError('provider_lost', 'This provider does not hold that shard any more.');
     const { vocab, context } = shard.manifest.architecture;
     if (open.capacity > context) throw new VesselError('context_exceeded');
-    const promptIds = open.first?.promptIds ?? open.last?.promptIds;
-    if (promptIds?.some((token) => token >= vocab)) {
+    const { promptIds = [], generated = [] } = open.first ?? open.last ?? {};
+    if (promptIds.some((token) => token >= vocab) || generated.some((token) => token >= vocab)) {
       throw new VesselError('bad_request', `The prompt has ids beyond the vocabulary of ${vocab}.`);
     }
-    if (this.#memoryUsed() + shard.runtime.cacheBytes(open.capacity) > this.#memoryBytes) {
+    const keptBytes = open.last ? 0 : open.capacity * shard.manifest.architecture.hidden * 4;
+    if (this.#memoryUsed() + shard.runtime.cacheBytes(open.capacity) + keptBytes > this.#memoryBytes) {
       throw new VesselError('provider_busy', 'The pledged memory is taken.');
     }
     const sampler = open.last
@@ -322,15 +386,34 @@ export class Provider {
           vocab,
           sampling: open.last.sampling,
           promptIds: open.last.promptIds,
+          answerIds: open.last.generated ?? [],
           scratch: this.#scratch(shard, vocab),
         })
       : null;
     const cache = shard.runtime.createCache(open.capacity);
     const meter = beginMeter?.((signed) => this.#links.reply(order, { type: 'receipt', session: open.session, signed })) ?? null;
     const nowMs = this.#clock.now();
-    this.#sessions.set(open.session, new HopSession({ open, order, asker, shard, cache, sampler, meter, nowMs }));
-    this.#links.reply(order, { type: 'opened', session: open.session });
+    const session = new HopSession({ open, order, asker, shard, cache, sampler, meter, nowMs });
+    this.#sessions.set(open.session, session);
+    this.#links.reply(order, { type: 'opened', session: open.session, epoch: open.epoch });
     this.#onChange();
+    if (this.#sessions.size === 1) this.#pulse();
+    if (open.again && open.first) {
+      // It rebuilds while the others learn the new route.
+      session.started = true;
+      void this.#language.prefill(session);
+    }
+    return session;
+  }
+
+  /** Askers hear from this hop several times a second while they have sessions here (design W3). */
+  #pulse(): void {
+    this.#stopPulse = this.#clock.after(limits.aliveMs, () => {
+      if (this.#sessions.size === 0) return;
+      const orders = new Set([...this.#sessions.values()].map(({ order }) => order));
+      for (const order of orders) this.#links.reply(order, { type: 'alive' });
+      this.#pulse();
+    });
   }
 
   /** What every kind of opening has in common: version, one session per id, and a note that a close in between can find. */
@@ -388,11 +471,18 @@ export class Provider {
     this.#links.reply(session.order, { type: 'refused', session: session.id, code: error.code, message });
   }
 
+  /** The session waits: its asker finds another hop, or ends it. */
+  #fault(session: HopSession, peer: string, code: ErrorCode, epoch = session.epoch): void {
+    if (session.closed || epoch !== session.epoch) return;
+    this.#links.reply(session.order, { type: 'fault', session: session.id, epoch, peer, code });
+  }
+
   #end(id: string): void {
     const session = this.#sessions.get(id);
     if (!session) return;
     session.closed = true;
     this.#sessions.delete(id);
+    if (this.#sessions.size === 0) this.#stopPulse();
     void session.meter?.end().catch(() => undefined);
     // A step may be running on this cache: the queue frees it afterwards.
     void this.#queue.run(async () => session.cache.release());
@@ -415,7 +505,7 @@ export class Provider {
 
   #memoryUsed(): number {
     let bytes = this.#shelf.bytes;
-    for (const session of this.#sessions.values()) bytes += session.cache.bytes;
+    for (const session of this.#sessions.values()) bytes += session.reservedBytes;
     return bytes;
   }
 

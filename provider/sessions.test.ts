@@ -221,11 +221,13 @@ test('[OR16] opens that wait for a link together do not pass the limits together
   assert.equal(small.hop.openCaches, 1);
 });
 
-test('[OR22] an open whose next hop cannot be reached is refused with provider_lost', async () => {
+test('[OR22] an open whose next hop cannot be reached opens, and says whose fault it is that nothing can be sent', async () => {
   const place = await hopUnderTest(0, 3);
   place.wires.kill(peerName('after'));
-  assert.equal(await answerTo(place, openMessage(0, 3)), 'provider_lost');
-  assertFree(place);
+  await opened(place, openMessage(0, 3));
+  assert.deepEqual(place.asker.story, ['opened', 'fault']);
+  const fault = place.asker.received.at(-1);
+  assert.ok(fault?.type === 'fault' && fault.peer === peerName('after') && fault.code === 'provider_lost');
 });
 
 test('[OR23] a paused provider offers no slots and finishes what it has', async () => {
@@ -278,6 +280,7 @@ test('[LE3] an open that overtakes its lease waits for it, and not for ever', as
   await say(place, whole());
   await place.wires.wait(limits.leaseWaitMs);
   assert.deepEqual(place.asker.story, ['opened', 'no_lease']);
+  await say(place, { type: 'close', session: early.session });
   assert.equal(place.wires.time.waiting, 0);
 });
 

@@ -256,3 +256,60 @@ test('[PR16] an ask that is aborted leaves the line', async () => {
   await assert.rejects(asked, { code: 'cancelled' });
   assert.equal(place.coordinator.waiting, 0);
 });
+
+test('[FO8] a session that lost a hop gets another holder of its layers; only its asker may ask for one', async () => {
+  const place = await network();
+  const tabs = ['one', 'two', 'three', 'four'].map((name) => new Tab(place, name));
+  settle(place, ...tabs);
+  const { session, hops } = await place.match();
+  const [first, second] = hops;
+  const lost = tabs.find(({ peer }) => peer === second!.provider)!;
+  const kept = [{ provider: first!.provider, from: first!.from, to: first!.to }];
+  const again = { model: 'test-model', tokens: 20, avoid: [lost.peer], again: { session, kept } };
+  const stranger = place.coordinator.match({ ...again, asker: peerName('stranger') });
+  await assert.rejects(stranger, (error: VesselError) => error.code === 'forbidden');
+  const moved = await place.coordinator.match({ ...again, asker });
+  assert.equal(moved.session, session);
+  assert.equal(moved.hops[0]!.provider, first!.provider, 'the hop that holds its part of the KV stays');
+  assert.notEqual(moved.hops[1]!.provider, lost.peer);
+  assert.deepEqual([moved.hops[1]!.from, moved.hops[1]!.to], [second!.from, second!.to]);
+  const other = tabs.find(({ peer }) => peer === moved.hops[1]!.provider)!;
+  const lease = other.received.findLast(({ type }) => type === 'lease');
+  assert.ok(lease?.type === 'lease' && lease.again === true && lease.session === session);
+  assert.equal(tabs.find(({ peer }) => peer === first!.provider)!.count('lease'), 1, 'a hop that stays needs no lease');
+  assert.equal(place.coordinator.sessions, 1);
+});
+
+test('[FO8] a relay that was started again takes the asker’s word for the hops that stay', async () => {
+  const place = await network();
+  const tabs = [new Tab(place, 'one'), new Tab(place, 'two')];
+  settle(place, ...tabs);
+  const holder = tabs.find(({ shards }) => shards[0]?.from === 2)!;
+  const kept = [{ provider: peerName('unknown'), from: 0, to: 2 }];
+  const again = { session: 'ab'.repeat(16), kept };
+  const { hops } = await place.coordinator.match({ model: 'test-model', tokens: 20, asker, again });
+  assert.deepEqual(
+    hops.map(({ provider }) => provider),
+    [peerName('unknown'), holder.peer],
+  );
+});
+
+test('[FO8] where nobody holds just the lost layers, a whole other route takes over', async () => {
+  const place = await network();
+  const tabs = ['one', 'two'].map((name) => new Tab(place, name));
+  settle(place, ...tabs);
+  const whole = new Tab(place, 'three');
+  settle(place, ...tabs, whole);
+  const { session, hops } = await place.match();
+  // The hop that stays holds other layers than any provider leaves room for.
+  const kept = [{ provider: hops[0]!.provider, from: 0, to: 1 }];
+  const again = { model: 'test-model', tokens: 20, avoid: [], again: { session, kept }, asker };
+  const moved = await place.coordinator.match(again);
+  assert.deepEqual(
+    moved.hops.map(({ from, to }) => [from, to]),
+    [
+      [0, 2],
+      [2, 4],
+    ],
+  );
+});

@@ -24,6 +24,7 @@ import { matchingLimits } from './matching/matching-limits.ts';
 import { planRoute } from './matching/plan-route.ts';
 import type { HeldShard, Provider } from './matching/provider.ts';
 import { Registry } from './matching/registry.ts';
+import { type AgainRequest, isBetween, replanProviders } from './matching/replan.ts';
 import { WaitingLine } from './matching/waiting-line.ts';
 import type { ServedModel, ServedModels } from './models/served-models.ts';
 
@@ -77,6 +78,8 @@ export interface MatchRequest {
   /** The asker's libp2p peer id. */
   asker: string;
   avoid?: readonly string[];
+  /** A session that goes on: these hops stay, others are found for the layers between them. */
+  again?: AgainRequest;
   signal?: AbortSignal;
 }
 
@@ -104,6 +107,11 @@ export class Coordinator {
 
   get waiting(): number {
     return this.#line.length;
+  }
+
+  /** Peer ids of the hops of every session there is. */
+  routes(): (readonly string[])[] {
+    return this.#leases.routes();
   }
 
   /** What is paid for what; null: everything is free. */
@@ -193,7 +201,7 @@ export class Coordinator {
   }
 
   /** Resolves with a session whose hops have been told to expect it. */
-  async match({ model: name, tokens, asker, avoid, signal }: MatchRequest): Promise<MatchedRoute> {
+  async match({ model: name, tokens, asker, avoid, again, signal }: MatchRequest): Promise<MatchedRoute> {
     const model = this.#options.models.find(name);
     if (!model) throw new VesselError('model_not_found', `No model is called "${name}" here. GET /v1/models lists them.`);
     if (model.manifest.kind === 'language' && tokens > Math.min(model.manifest.architecture.context, limits.maxContext)) {
@@ -203,10 +211,11 @@ export class Coordinator {
     const shares = this.terms ? await this.#options.sharesOf?.(model.id) : undefined;
     try {
       const route = await this.#line.wait({
-        model: model.id,
+        // Answers that have begun do not stand in line behind those that have not.
+        model: again ? `${model.id} again` : model.id,
         deadlineMs,
         signal,
-        attempt: () => this.#tryMatch(model, tokens, asker, new Set([...(avoid ?? []), ...this.#tooDear()])),
+        attempt: () => this.#tryMatch(model, tokens, asker, new Set([...(avoid ?? []), ...this.#tooDear()]), again),
       });
       return shares ? { ...route, shares } : route;
     } catch (thrown) {
@@ -300,31 +309,60 @@ export class Coordinator {
     for (const session of this.#leases.sessionsOf(asker)) this.#leases.renew(session, now);
   }
 
-  #tryMatch(model: ServedModel, tokens: number, asker: string, avoid: ReadonlySet<string>): MatchedRoute | null {
-    const hops = this.#plan(model, tokens, avoid);
+  #tryMatch(
+    model: ServedModel,
+    tokens: number,
+    asker: string,
+    avoid: ReadonlySet<string>,
+    again?: AgainRequest,
+  ): MatchedRoute | null {
+    const hops = again ? this.#replan(model, tokens, avoid, again) : this.#plan(model, tokens, avoid);
     if (!hops) return null;
-    const session = randomBytes(16).toString('hex');
-    this.#leases.reserve(
-      {
-        session,
-        asker,
-        model: model.id,
-        hops: hops.map(({ id }) => ({ providerId: id, slots: this.#slots(id) })),
-      },
-      this.#options.clock.now(),
-    );
+    const session = again?.session ?? randomBytes(16).toString('hex');
+    const stays = new Set(again?.kept.map(({ provider }) => provider));
+    const slots = (id: string) => (stays.has(id) ? limits.maxSessionsPerProvider : this.#slots(id));
+    const lease = { session, asker, model: model.id, hops: hops.map(({ id }) => ({ providerId: id, slots: slots(id) })) };
+    const now = this.#options.clock.now();
+    if (again) this.#leases.move(lease, now);
+    else this.#leases.reserve(lease, now);
     for (const { id, from, to } of hops) {
-      this.#extras.get(id)!.send({ type: 'lease', session, asker, model: model.id, from, to, capacity: tokens });
+      if (stays.has(id)) continue;
+      const isAgain = again ? { again: true as const } : {};
+      this.#extras.get(id)!.send({ type: 'lease', session, asker, model: model.id, from, to, capacity: tokens, ...isAgain });
     }
-    return {
-      session,
-      model: model.id,
-      hops: hops.map(({ id, from, to }) => {
-        const { account, capability, ask } = this.#extras.get(id)!;
-        const { backend, adapter } = capability;
-        return { provider: id, account, from, to, backend, adapter, ...(ask ? { ask } : {}) };
-      }),
-    };
+    return { session, model: model.id, hops: hops.map((hop) => this.#routeHop(hop)) };
+  }
+
+  /** A hop that stays may be unknown here, after a restart: its asker knows it. */
+  #routeHop({ id, from, to }: { id: string; from: number; to: number }): MatchedRoute['hops'][number] {
+    const extra = this.#extras.get(id);
+    if (!extra) return { provider: id, account: `0x${'0'.repeat(40)}`, from, to, backend: 'wasm', adapter: '' };
+    const { account, capability, ask } = extra;
+    const { backend, adapter } = capability;
+    return { provider: id, account, from, to, backend, adapter, ...(ask ? { ask } : {}) };
+  }
+
+  /** Holders for the layers that were lost; where there are none, a route of which as much stays as can. */
+  #replan(model: ServedModel, tokens: number, avoid: ReadonlySet<string>, { session, kept }: AgainRequest) {
+    if (model.manifest.kind !== 'language') return null;
+    const providers = replanProviders(model.id, this.#loaded(session), kept);
+    const between = providers.filter(({ id, shard }) => kept.some(({ provider }) => provider === id) || isBetween(shard, kept));
+    return (
+      this.#planLayers(model.id, model.manifest.architecture.layers, tokens, between, avoid) ??
+      this.#planLayers(model.id, model.manifest.architecture.layers, tokens, providers, avoid)
+    );
+  }
+
+  /** Providers with the sessions they have, one session left out. */
+  #loaded(except?: string): Provider[] {
+    const without = new Set(except === undefined ? [] : this.#leases.get(except)?.providerIds);
+    return this.#registry.all().map((provider) => ({
+      ...provider,
+      slots: {
+        total: this.#slots(provider.id),
+        used: this.#leases.used(provider.id) - (without.has(provider.id) ? 1 : 0),
+      },
+    }));
   }
 
   #plan(model: ServedModel, tokens: number, avoid: ReadonlySet<string>): { id: string; from: number; to: number }[] | null {
@@ -334,16 +372,15 @@ export class Coordinator {
         .sort((a, b) => this.#leases.used(a) - this.#leases.used(b))[0];
       return free === undefined ? null : [{ id: free, from: 0, to: 1 }];
     }
-    const providers = this.#registry.all().map((provider) => ({
-      ...provider,
-      slots: { total: this.#slots(provider.id), used: this.#leases.used(provider.id) },
-    }));
-    const { layers } = model.manifest.architecture;
+    return this.#planLayers(model.id, model.manifest.architecture.layers, tokens, this.#loaded(), avoid);
+  }
+
+  #planLayers(model: string, layers: number, tokens: number, providers: readonly Provider[], exclude: ReadonlySet<string>) {
     const route = planRoute({
-      model: model.id,
+      model,
       layers,
       providers,
-      exclude: avoid,
+      exclude,
       // A pair that failed once may connect now; it is the last choice, not a forbidden one.
       circuitRttMs: matchingLimits.circuitRttMs,
       tokens: { prompt: Math.ceil(tokens / 2), max: Math.ceil(tokens / 2) },

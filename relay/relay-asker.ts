@@ -18,9 +18,9 @@ export function relayAskPorts(coordinator: Coordinator, node: RelayNode, clock: 
     get terms() {
       return coordinator.terms;
     },
-    match: async ({ model, tokens }, signal) => {
-      const route = await coordinator.match({ model, tokens, asker: node.self, signal });
-      messages.set(route.session, 0);
+    match: async (request, signal) => {
+      const route = await coordinator.match({ ...request, asker: node.self, signal });
+      if (!request.again) messages.set(route.session, 0);
       return route;
     },
     release: (session) => {

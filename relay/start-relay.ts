@@ -21,7 +21,9 @@ import { ServiceSession } from '../sdk/service-session.ts';
 import { TextCodec } from '../sdk/text/text-codec.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
-import { serviceTypes } from '../shared/services/registry.ts';
+import type { IceServer } from '../shared/protocol/presence-messages.ts';
+import { requireServiceType, serviceTypes } from '../shared/services/registry.ts';
+import { type MeteredService, meteredService } from '../shared/services/service-type.ts';
 import type { RelayChain } from './chain/relay-chain.ts';
 import { Coordinator } from './coordinator.ts';
 import { createApp, ownsPath } from './http/create-app.ts';
@@ -39,6 +41,8 @@ import type { BooksReport } from './payments/check-books.ts';
 import type { PaymentSettings } from './payments/payment-settings.ts';
 import type { RelayPayments } from './payments/relay-payments.ts';
 import { PresenceServer } from './presence/presence-server.ts';
+import type { CircuitLimits } from './reach/circuit-limits.ts';
+import { type TurnService, turnServer } from './reach/turn-credentials.ts';
 import { relayAskPorts } from './relay-asker.ts';
 import { FileStore } from './storage/file-store.ts';
 import { version } from './version.ts';
@@ -56,7 +60,12 @@ export interface RelayOptions {
   /** The built page; without it only the API is served. */
   pageFolder?: string;
   http?: Partial<HttpSettings>;
-  iceServers?: { urls: string[]; username?: string; credential?: string }[];
+  /** STUN servers, and TURN servers with passwords that last. */
+  iceServers?: IceServer[];
+  /** TURN servers that take short-lived passwords, made here. */
+  turn?: TurnService;
+  /** What differs from `circuitLimits`, for pairs that connect only through this relay. */
+  circuits?: Partial<CircuitLimits>;
   /** How long an ask waits for providers before it is refused. */
   queueMs?: number;
   log?: (line: AccessLogLine) => void;
@@ -110,7 +119,11 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   let paid: PaidNetwork | null = null;
   const models = new ServedModels(store, options.only ?? null);
   await models.refresh();
-  const node = await RelayNode.create(await relayKey(options.folder));
+  const node = await RelayNode.create({
+    privateKey: await relayKey(options.folder),
+    ...(options.circuits ? { circuits: options.circuits } : {}),
+    mayCarry: (peer) => presence.has(peer),
+  });
   const coordinator = new Coordinator({
     models,
     clock,
@@ -154,7 +167,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     },
     services: {
       list: () => models.list().flatMap((model) => serviceInfo(model.id)),
-      open: (id, signal) => ServiceSession.open(ports, pool, id, signal),
+      open: (id, signal, payer) => ServiceSession.open(ports, pool, { model: id, signal, payer, metered }),
     },
     keys,
     clock: Date.now,
@@ -163,7 +176,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     randomSeed: () => randomInt(2 ** 48 - 1),
     randomBytes: (count) => randomBytes(count),
     money: paid?.money ?? null,
-    metrics: createHttpMetrics(relayMetrics(coordinator)),
+    metrics: createHttpMetrics(relayMetrics(coordinator, node)),
     log: options.log ?? (() => undefined),
     status: () => ({ version, startedMs, providers: coordinator.providers }),
     settings: { ...defaultHttp, ...options.http },
@@ -190,6 +203,12 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     ];
   }
 
+  function metered(id: string): MeteredService {
+    const manifest = models.get(id)?.manifest;
+    if (manifest?.kind !== 'graph') throw new VesselError('bad_request', 'This is a language model, not a service.');
+    return meteredService(requireServiceType(manifest.service), manifest.settings);
+  }
+
   function serviceInfo(id: string): ServiceInfo[] {
     const manifest = models.get(id)?.manifest;
     if (manifest?.kind !== 'graph') return [];
@@ -208,7 +227,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     relayPeer: node.self,
     // Clients put in the host they reached us at: what this process is called from outside, it cannot know.
     relayAddresses: () => [`/p2p/${node.self}`],
-    iceServers: () => options.iceServers ?? [],
+    iceServers: (peer) => [...(options.iceServers ?? []), ...(options.turn ? [turnServer(options.turn, peer, Date.now())] : [])],
     now: clock.now,
     onEarned: (earned) => void paid?.payments.earned(earned).catch((error) => options.onTrouble?.(error)),
   });
@@ -225,6 +244,8 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       void models.refresh().then((isChanged) => isChanged && coordinator.modelsChanged());
       void keys.reload().catch(() => undefined);
     }, refreshMs),
+    // At half their time: a tab that misses one gets the next.
+    ...(options.turn ? [setInterval(() => presence.renewIceServers(), options.turn.lifetimeMs / 2)] : []),
   ];
   const shownHost = options.host === '0.0.0.0' || options.host === '::' ? 'localhost' : options.host;
   return {
@@ -254,7 +275,7 @@ function layersOf(models: ServedModels, id: string): number {
   return manifest?.kind === 'language' ? manifest.architecture.layers : 1;
 }
 
-function relayMetrics(coordinator: Coordinator): MetricsRegistry {
+function relayMetrics(coordinator: Coordinator, { circuits }: RelayNode): MetricsRegistry {
   const registry = new MetricsRegistry();
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -268,6 +289,8 @@ function relayMetrics(coordinator: Coordinator): MetricsRegistry {
   gauge('vessel_providers', 'Providers online.', () => coordinator.providers);
   gauge('vessel_sessions', 'Sessions that hold slots on providers.', () => coordinator.sessions);
   gauge('vessel_waiting_matches', 'Asks waiting for a free slot.', () => coordinator.waiting);
+  gauge('vessel_circuits', 'Directions in which data passes through the relay.', () => circuits.ways);
+  gauge('vessel_circuit_bytes', 'Bytes that passed through circuits since the start.', () => circuits.bytes);
   return registry;
 }
 

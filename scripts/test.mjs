@@ -122,7 +122,11 @@ async function runFile(file) {
   const args = [`--test-reporter=${join(root, 'scripts/reporter.mjs')}`, `--test-reporter-destination=${results}`, file];
   // A node:test above us (our own tests) must not take these results for its own.
   const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
-  const env = { ...outer, ...(flags.full ? { VESSEL_FULL: '1' } : {}), ...(flags.soak ? { VESSEL_SEEDS: '10000' } : {}) };
+  const env = {
+    ...outer,
+    ...(flags.full ? { VESSEL_FULL: '1', VESSEL_SEEDS: '1000' } : {}),
+    ...(flags.soak ? { VESSEL_SOAK: '1', VESSEL_SEEDS: '10000' } : {}),
+  };
   const child = track(spawn(nodeProgram(), args, { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }));
   let output = '';
   let problem = null;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AskEvent, AskIds } from '../shared/protocol/asking.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { type AskerMessage, askerMessageSchema, type HopMessage } from '../shared/protocol/order-messages.ts';
 import { peerName } from '../testing/fake-links.ts';
@@ -14,7 +15,7 @@ import { OrderPool } from './order-pool.ts';
 const session = 'ab'.repeat(16);
 const model = `b${'a'.repeat(58)}`;
 const [one, two, stranger] = ['one', 'two', 'stranger'].map(peerName) as [string, string, string];
-const request: AskIds = { model, promptIds: [1, 2], maxTokens: 3, sampling: sampling(), stopIds: [9] };
+const request: AskIds = { model, promptIds: [1, 2], maxTokens: 3, sampling: sampling(), stopIds: [9], recoverMs: 0 };
 
 /** An asker before two hops that the test plays. */
 function asked(change: Partial<AskIds> = {}) {
@@ -24,14 +25,14 @@ function asked(change: Partial<AskIds> = {}) {
   const handlers = new Map<string, OrderHandlers>();
   const ports: AskPorts = {
     clock: { now: time.clock, after: time.after },
-    match: async () => ({
-      session,
-      model,
-      hops: [one, two].map((provider, at) => {
+    match: async ({ again }) => {
+      if (again) throw new VesselError('no_route', 'Nobody else is here.');
+      const hops = [one, two].map((provider, at) => {
         const account = `0x${'0'.repeat(40)}`;
-        return { provider, account, from: 2 * at, to: 2 * at + 2, backend: 'wasm', adapter: 'test' };
-      }),
-    }),
+        return { provider, account, from: 2 * at, to: 2 * at + 2, backend: 'wasm' as const, adapter: 'test' };
+      });
+      return { session, model, hops };
+    },
     release: (id) => released.push(id),
     openOrder: async (peer, given) => {
       handlers.set(peer, given);
@@ -65,7 +66,7 @@ function turn(): Promise<void> {
 
 async function started(place: Place): Promise<Place> {
   await turn();
-  for (const peer of [one, two]) place.answer(peer, { type: 'opened', session });
+  for (const peer of [one, two]) place.answer(peer, { type: 'opened', session, epoch: 0 });
   await turn();
   return place;
 }
@@ -98,10 +99,10 @@ test('[OR2] every hop is opened with its own layers; the prompt goes to the firs
 test('[OR9] hop 1 is started when every hop has opened, not before', async () => {
   const place = asked();
   await turn();
-  place.answer(two, { type: 'opened', session });
+  place.answer(two, { type: 'opened', session, epoch: 0 });
   await turn();
   assert.equal(place.sent.length, 2);
-  place.answer(one, { type: 'opened', session });
+  place.answer(one, { type: 'opened', session, epoch: 0 });
   await turn();
   assert.deepEqual(place.sent[2], [one, { type: 'start', session }]);
 });
@@ -117,7 +118,7 @@ test('[OR13] at the end every hop is closed and its counts are added up', async 
   assert.deepEqual(place.events.at(-1), {
     type: 'done',
     reason: 'length',
-    stats: { bytesPerTokenPerHop: 100, relayMessagesPerToken: 0, failovers: 0 },
+    stats: { bytesPerTokenPerHop: 100, relayMessagesPerToken: 0, failovers: 0, recoveries: [] },
   });
   assertClosed(place);
 });
@@ -174,7 +175,7 @@ test('[OR19] tokens come from the last hop alone, and messages of peers outside 
 test('[OR2] one hop that refuses ends the ask with its code and closes the others', async () => {
   const place = asked();
   await turn();
-  place.answer(one, { type: 'opened', session });
+  place.answer(one, { type: 'opened', session, epoch: 0 });
   place.answer(two, { type: 'refused', session, code: 'provider_busy', message: 'full' });
   assert.equal(await place.outcome, 'provider_busy');
   assertClosed(place);
@@ -183,30 +184,31 @@ test('[OR2] one hop that refuses ends the ask with its code and closes the other
 test('[OR21] hops that do not open in time end the ask with `deadline`', async () => {
   const place = asked();
   await turn();
-  place.answer(one, { type: 'opened', session });
+  place.answer(one, { type: 'opened', session, epoch: 0 });
   place.time.advance(limits.openDeadlineMs);
   assert.equal(await place.outcome, 'deadline');
   assertClosed(place);
 });
 
-test('[OR21] after the start, a token or progress of the prefill is a sign of life, repeating it is none', async () => {
+test('[OR21] a hop that says nothing for too long ends the ask with provider_lost, when there is no other', async () => {
   const place = await started(asked());
-  const pass = async () => {
-    place.time.advance(limits.stepDeadlineMs - 1);
-    await turn();
+  const pass = async (ms: number) => {
+    for (let at = 0; at < ms; at += 50) {
+      place.time.advance(50);
+      await turn();
+    }
   };
-  await pass();
-  place.answer(one, { type: 'progress', session, position: 1 });
-  await pass();
-  place.answer(one, { type: 'progress', session, position: 2 });
-  await pass();
-  place.answer(two, token(0));
-  await pass();
-  assert.equal(place.events.length, 2);
-  place.answer(one, { type: 'progress', session, position: 2 });
-  place.answer(two, { type: 'progress', session, position: 5 });
-  place.time.advance(1);
-  assert.equal(await place.outcome, 'deadline');
+  const alive = (peer: string) => place.answer(peer, { type: 'alive' });
+  for (let beat = 0; beat < 20; beat++) {
+    for (const peer of [one, two]) alive(peer);
+    await pass(250);
+  }
+  assert.equal(place.events.length, 1, 'while every hop is heard the ask goes on');
+  for (let beat = 0; beat < 7; beat++) {
+    alive(one);
+    await pass(250);
+  }
+  assert.equal(await place.outcome, 'provider_lost');
   assertClosed(place);
 });
 

@@ -15,6 +15,16 @@ export interface MatchedRoute {
   shares?: Share[] | undefined;
 }
 
+export interface MatchRequest {
+  model: string;
+  /** Positions of KV. */
+  tokens: number;
+  /** Peers not to use. */
+  avoid?: readonly string[];
+  /** A session that goes on: these hops hold its KV and stay, others are found for the layers between them. */
+  again?: { session: string; kept: readonly { provider: string; from: number; to: number }[] };
+}
+
 export interface OrderSender {
   readonly isOpen: boolean;
   send(message: object, attachment?: Uint8Array): Promise<void>;
@@ -26,7 +36,7 @@ export interface AskPorts {
   /** Where signatures about money count; nothing: the network has no chain. */
   readonly terms?: NetworkTerms | null;
   /** Asks the relay for a session with KV for `tokens` positions. Rejects with `model_not_found`, `no_route`, `queue_full`, … */
-  match(request: { model: string; tokens: number }, signal: AbortSignal): Promise<MatchedRoute>;
+  match(request: MatchRequest, signal: AbortSignal): Promise<MatchedRoute>;
   /** Tells the relay that a session is over. */
   release(session: string): void;
   openOrder(peer: string, handlers: OrderHandlers): Promise<OrderSender>;

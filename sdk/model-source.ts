@@ -1,9 +1,11 @@
 /** What an asker needs to know of a model: its manifest and its tokenizer, fetched from the relay and checked by their hashes. */
 import { cidOf } from '../shared/models/content-id.ts';
-import { type LanguageManifest, manifestSchema } from '../shared/models/manifest.ts';
+import { type LanguageManifest, type Manifest, manifestSchema } from '../shared/models/manifest.ts';
 import { manifestId } from '../shared/models/manifest-id.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
+import { requireServiceType } from '../shared/services/registry.ts';
+import { type MeteredService, meteredService } from '../shared/services/service-type.ts';
 import { TextCodec } from './text/text-codec.ts';
 
 export interface AskedModel {
@@ -17,6 +19,7 @@ export interface AskedModel {
 export class ModelSource {
   readonly #relayUrl: string;
   readonly #known = new Map<string, Promise<AskedModel>>();
+  readonly #services = new Map<string, Promise<MeteredService>>();
 
   constructor(relayUrl: string) {
     this.#relayUrl = relayUrl;
@@ -24,16 +27,19 @@ export class ModelSource {
 
   /** By name or manifest CID. Throws `model_not_found`, `relay_lost`, `bad_blob`. */
   get(nameOrId: string): Promise<AskedModel> {
-    let model = this.#known.get(nameOrId);
-    if (!model) {
-      model = this.#load(nameOrId);
-      this.#known.set(nameOrId, model);
-      model.catch(() => this.#known.delete(nameOrId));
-    }
-    return model;
+    return once(this.#known, nameOrId, () => this.#load(nameOrId));
   }
 
-  async #load(nameOrId: string): Promise<AskedModel> {
+  /** How a whole graph is metered. Throws also `unsupported`, for a service type that this version does not know. */
+  metered(nameOrId: string): Promise<MeteredService> {
+    return once(this.#services, nameOrId, async () => {
+      const { manifest } = await this.#manifest(nameOrId);
+      if (manifest.kind !== 'graph') throw new VesselError('bad_request', `${manifest.name} is a language model, not a service.`);
+      return meteredService(requireServiceType(manifest.service), manifest.settings);
+    });
+  }
+
+  async #manifest(nameOrId: string): Promise<{ id: string; manifest: Manifest }> {
     const parsed = manifestSchema.safeParse(
       JSON.parse(new TextDecoder().decode(await this.#fetch(`/manifests/${encodeURIComponent(nameOrId)}`))),
     );
@@ -43,6 +49,11 @@ export class ModelSource {
     const id = manifestId(manifest);
     if (/^b[a-z2-7]{50,}$/.test(nameOrId) && id !== nameOrId)
       throw new VesselError('bad_blob', 'The relay sent another manifest than the one asked for.');
+    return { id, manifest };
+  }
+
+  async #load(nameOrId: string): Promise<AskedModel> {
+    const { id, manifest } = await this.#manifest(nameOrId);
     if (manifest.kind !== 'language') throw new VesselError('unsupported', `${manifest.name} is not a language model.`);
     const tokenizer = await this.#fetch(`/blobs/${manifest.tokenizer.cid}`);
     if (cidOf(tokenizer) !== manifest.tokenizer.cid) throw new VesselError('bad_blob', 'The tokenizer does not match its hash.');
@@ -62,4 +73,15 @@ export class ModelSource {
     if (!response.ok) throw new VesselError('relay_lost', `The relay answered ${response.status}.`);
     return new Uint8Array(await response.arrayBuffer());
   }
+}
+
+/** What failed is tried anew. */
+function once<Value>(known: Map<string, Promise<Value>>, key: string, load: () => Promise<Value>): Promise<Value> {
+  let value = known.get(key);
+  if (!value) {
+    value = load();
+    known.set(key, value);
+    value.catch(() => known.delete(key));
+  }
+  return value;
 }

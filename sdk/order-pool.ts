@@ -3,19 +3,24 @@ import { toVesselError, VesselError } from '../shared/protocol/errors.ts';
 import { type HopMessage, hopMessageSchema } from '../shared/protocol/order-messages.ts';
 import { parseMessage } from '../shared/protocol/parse-message.ts';
 import type { AskPorts, OrderSender } from './ask-ports.ts';
+import { HopPulse } from './hop-pulse.ts';
+
+/** What a hop says about one session. */
+export type SessionMessage = Exclude<HopMessage, { type: 'alive' }>;
 
 export interface SessionListener {
-  onMessage: (peer: string, message: HopMessage) => void;
+  onMessage: (peer: string, message: SessionMessage) => void;
   /** The stream to this hop ended. */
   onLost: (peer: string, error: VesselError) => void;
 }
 
 export class OrderPool {
-  readonly #ports: Pick<AskPorts, 'openOrder'>;
+  readonly #ports: Pick<AskPorts, 'openOrder' | 'clock'>;
   readonly #orders = new Map<string, Promise<OrderSender>>();
   readonly #listeners = new Map<string, SessionListener>();
+  readonly #pulses = new Map<string, HopPulse>();
 
-  constructor(ports: Pick<AskPorts, 'openOrder'>) {
+  constructor(ports: Pick<AskPorts, 'openOrder' | 'clock'>) {
     this.#ports = ports;
   }
 
@@ -25,6 +30,16 @@ export class OrderPool {
 
   forget(session: string): void {
     this.#listeners.delete(session);
+  }
+
+  /** When `peer` was last heard, and how long it may be silent. */
+  pulse(peer: string): HopPulse {
+    let pulse = this.#pulses.get(peer);
+    if (!pulse) {
+      pulse = new HopPulse(this.#ports.clock);
+      this.#pulses.set(peer, pulse);
+    }
+    return pulse;
   }
 
   async send(peer: string, message: object, attachment?: Uint8Array): Promise<void> {
@@ -57,10 +72,15 @@ export class OrderPool {
     const opening: Promise<OrderSender> = this.#ports.openOrder(peer, {
       onMessage: (text) => {
         const message = parseMessage(hopMessageSchema, text);
+        this.pulse(peer).heard(message.type === 'alive');
+        if (message.type === 'alive') return;
         this.#listeners.get(message.session)?.onMessage(peer, message);
       },
       onClose: (error) => {
-        if (this.#orders.get(peer) === opening) this.#orders.delete(peer);
+        if (this.#orders.get(peer) === opening) {
+          this.#orders.delete(peer);
+          this.#pulses.delete(peer);
+        }
         const lost = error ?? new VesselError('provider_lost', 'A provider closed its link.');
         for (const listener of [...this.#listeners.values()]) listener.onLost(peer, lost);
       },

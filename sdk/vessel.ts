@@ -35,6 +35,8 @@ export interface ConnectOptions {
   key?: DeviceKey;
   /** Pays for answers: a session key that its payer has authorized on chain. */
   payer?: Omit<VoucherPayerOptions, 'place'>;
+  /** No provider learns your address: connections go over TURN, or through the relay where it has none. The relay itself sees it. */
+  hideAddress?: boolean;
   /** Milliseconds to wait for the relay. Default 20,000. */
   timeoutMs?: number;
 }
@@ -66,9 +68,13 @@ export class Vessel {
     return this.#askIds(request);
   }
 
-  /** Opens a session with a whole-graph service (image classification, voice activity, …). Close it when done. */
-  service(model: string, options: { signal?: AbortSignal } = {}): Promise<ServiceSession> {
-    return ServiceSession.open(this.#client, this.#pool, model, options.signal);
+  /**
+   * Opens a session with a whole-graph service (image classification, voice activity, …). Close it when done. `maxPrice`: wei that
+   * the session may cost.
+   */
+  service(model: string, options: { signal?: AbortSignal; maxPrice?: bigint } = {}): Promise<ServiceSession> {
+    const metered = (id: string) => this.#models.metered(id);
+    return ServiceSession.open(this.#client, this.#pool, { ...options, model, payer: this.#payer, metered });
   }
 
   /** Contracts and prices of this network; null where everything is free. */
@@ -94,6 +100,7 @@ export async function connect(options: ConnectOptions): Promise<Vessel> {
       relayUrl: options.relay,
       key: options.key ?? (await deviceKey(await generateKeyPair())),
       clock: systemClock,
+      hideAddress: options.hideAddress ?? false,
     },
     options.timeoutMs,
   );

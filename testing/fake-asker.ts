@@ -66,7 +66,7 @@ function tokenEvent(index: number, id: number, topLogprobs: number | null): AskE
 }
 
 function done(reason: 'stop' | 'length'): AskEvent {
-  return { type: 'done', reason, stats: { bytesPerTokenPerHop: 256, relayMessagesPerToken: 0, failovers: 0 } };
+  return { type: 'done', reason, stats: { bytesPerTokenPerHop: 256, relayMessagesPerToken: 0, failovers: 0, recoveries: [] } };
 }
 
 function orAborted(wait: Promise<void>, signal: AbortSignal | undefined): Promise<void> {

@@ -5,8 +5,9 @@
  */
 import { Provider, type ProviderOptions } from '../provider/provider.ts';
 import type { HeldShard, Lease, LoadShard } from '../provider/provider-ports.ts';
-import type { AskPorts, MatchedRoute } from '../sdk/ask-ports.ts';
+import type { AskPorts, MatchedRoute, MatchRequest } from '../sdk/ask-ports.ts';
 import type { OrderHandlers } from '../sdk/net/order-link.ts';
+import type { SessionMessage } from '../sdk/order-pool.ts';
 import { languageShardBytes } from '../shared/models/shard-blobs.ts';
 import type { Clock } from '../shared/protocol/clock.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
@@ -152,6 +153,19 @@ export class FakeWires {
     void provider.core.stop();
   }
 
+  /** The device stands still: nothing it would do happens before `thaw`. */
+  freeze(peer: string): void {
+    const provider = this.providers.get(peer)!;
+    provider.frozen ??= [];
+  }
+
+  thaw(peer: string): void {
+    const provider = this.providers.get(peer)!;
+    const held = provider.frozen ?? [];
+    provider.frozen = null;
+    for (const act of held) this.post(`thaw ${peer}`, act);
+  }
+
   uniform(): number {
     return this.#uniform();
   }
@@ -183,6 +197,8 @@ export class FakeProvider {
   isAlive = true;
   /** Takes frames and does nothing: a neighbour that the test itself plays. */
   isMute = false;
+  /** Null: it runs. Else it stands still, and this is what waits for it, in both directions. */
+  frozen: (() => void)[] | null = null;
   readonly #wires: FakeWires;
 
   constructor(wires: FakeWires, peer: string, models: readonly TestModel[], options: FakeProviderOptions) {
@@ -241,7 +257,7 @@ export class FakeProvider {
     const other = this.#requireReachable(peer);
     this.#wires.frames.push({ from: this.peer, to: peer, bytes: bytes.slice() });
     const arrived = overStream(bytes);
-    this.#wires.post(`${this.peer}>${peer}`, () => {
+    const take = () => {
       if (!other.isAlive || other.isMute) return;
       const refusal = other.core.frame(this.peer, arrived);
       if (!refusal) return;
@@ -249,7 +265,14 @@ export class FakeProvider {
       this.#wires.post(`${peer}>${this.peer} refusals`, () => {
         if (this.isAlive) this.core.frameRefused(peer, parseMessage(frameRefusalSchema, text));
       });
-    });
+    };
+    this.act(() => this.#wires.post(`${this.peer}>${peer}`, () => other.act(take)));
+  }
+
+  /** Does it now, or when this device stands still no more. */
+  act(action: () => void): void {
+    if (this.frozen) this.frozen.push(action);
+    else action();
   }
 }
 
@@ -280,22 +303,28 @@ export class FakeOrder {
   sendText(text: string, attachment?: Uint8Array): void {
     const bytes = attachment && Uint8Array.from(attachment);
     this.#wires.post(`order ${this.id} up`, () => {
-      if (!this.isOpen || !this.provider.isAlive) return;
-      try {
-        this.provider.core.orderMessage(this.id, this.#asker, text, bytes);
-      } catch {
-        // What the real link does with a peer that does not speak the protocol.
-        this.#end();
-        this.provider.core.orderClosed(this.id);
-        this.#handlers.onClose(null);
-      }
+      this.provider.act(() => this.#deliver(text, bytes));
     });
   }
 
   receive(text: string): void {
-    this.#wires.post(`order ${this.id} down`, () => {
-      if (this.isOpen) this.#handlers.onMessage(text);
+    this.provider.act(() => {
+      this.#wires.post(`order ${this.id} down`, () => {
+        if (this.isOpen) this.#handlers.onMessage(text);
+      });
     });
+  }
+
+  #deliver(text: string, bytes: Uint8Array<ArrayBuffer> | undefined): void {
+    if (!this.isOpen || !this.provider.isAlive) return;
+    try {
+      this.provider.core.orderMessage(this.id, this.#asker, text, bytes);
+    } catch {
+      // What the real link does with a peer that does not speak the protocol.
+      this.#end();
+      this.provider.core.orderClosed(this.id);
+      this.#handlers.onClose(null);
+    }
   }
 
   close(): void {
@@ -334,6 +363,8 @@ export class FakeAskPorts implements AskPorts {
   /** Set these for a network that is paid for; hops then ask what the terms say. */
   terms: NetworkTerms | null = null;
   shares: Share[] = [];
+  /** The whole route for a session that lost hops; left out: nobody can take their place. */
+  onLost?: (request: MatchRequest) => RoutePart[];
   readonly #wires: FakeWires;
   readonly #choose: (request: { model: string; tokens: number }) => RoutePart[];
 
@@ -344,12 +375,17 @@ export class FakeAskPorts implements AskPorts {
     this.#choose = choose;
   }
 
-  async match(request: { model: string; tokens: number }): Promise<MatchedRoute> {
-    const parts = this.#choose(request);
-    const session = newSession();
+  async match(request: MatchRequest): Promise<MatchedRoute> {
+    const { again } = request;
+    if (again && !this.onLost) throw new VesselError('no_route', 'The test has no other provider.');
+    const parts = again ? this.onLost!(request) : this.#choose(request);
+    const session = again?.session ?? newSession();
     this.open.add(session);
+    const stays = new Set(again?.kept.map(({ provider }) => provider));
     for (const { provider, from, to } of parts) {
-      provider.lease({ session, asker: this.peer, model: request.model, from, to, capacity: request.tokens });
+      if (stays.has(provider.peer)) continue;
+      const lease = { session, asker: this.peer, model: request.model, from, to, capacity: request.tokens };
+      provider.lease(again ? { ...lease, again: true } : lease);
     }
     return {
       session,
@@ -382,13 +418,17 @@ export class FakeAskPorts implements AskPorts {
 
 /** An asker by hand: sends order messages one by one and keeps what comes back. */
 export class ManualAsker {
-  readonly received: HopMessage[] = [];
+  /** All but signs of life. */
+  readonly received: SessionMessage[] = [];
   isClosed = false;
   readonly order: FakeOrder;
 
   constructor(wires: FakeWires, name: string, provider: FakeProvider) {
     this.order = wires.openOrder(peerName(name), provider.peer, {
-      onMessage: (text) => this.received.push(JSON.parse(text)),
+      onMessage: (text) => {
+        const message = JSON.parse(text) as HopMessage;
+        if (message.type !== 'alive') this.received.push(message);
+      },
       onClose: () => {
         this.isClosed = true;
       },

@@ -2,7 +2,17 @@
 import { recoverAddress, recoverMessageAddress } from 'viem';
 import type { AuthorizationState } from '../relay/chain/chain.ts';
 import { SessionKeys } from '../relay/http/keys/session-keys.ts';
-import type { AccountOrder, Earnings, Escrow, Money, PayrollReader, SignedTransfer, Wallets, X402 } from '../relay/http/money.ts';
+import type {
+  AccountOrder,
+  Earnings,
+  Escrow,
+  ModelListing,
+  Money,
+  PayrollReader,
+  SignedTransfer,
+  Wallets,
+  X402,
+} from '../relay/http/money.ts';
 import type { PayingParty } from '../relay/payments/payments.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import type { Address, Hex } from '../shared/receipts/hex.ts';
@@ -35,6 +45,13 @@ export class FakeEscrow implements Escrow {
 
   async authorizationOf(payer: Address, sessionKey: Address): Promise<AuthorizationState> {
     return this.authorizations.get(`${payer}:${sessionKey}`) ?? { cap: 0n, spent: 0n, expiry: 0, closed: false };
+  }
+
+  /** Chain time, unix seconds. */
+  now = 0;
+
+  async times() {
+    return { now: this.now, claimWindow: 3_600 };
   }
 
   async authorize({ payer, sessionKey, cap, expiry }: Authorization): Promise<void> {
@@ -88,6 +105,15 @@ export class FakeX402 implements X402 {
   };
 }
 
+export const testListing: ModelListing = {
+  asset: 7n,
+  owner: `0x${'4'.repeat(40)}`,
+  version: 2,
+  useRoyalty: 1_000,
+  networkFee: 500,
+  priceFloor: 250n,
+  active: true,
+};
 export const testLeaf = { account: `0x${'3'.repeat(40)}`, cumulative: 5n, next: `0x${'0'.repeat(40)}` } as const;
 const root: Hex = `0x${'9'.repeat(64)}`;
 
@@ -121,6 +147,7 @@ export async function fakeMoney({ payments = new FakePayments(), houseParty = nu
   const transaction: Hex = `0x${'8'.repeat(64)}`;
   const money = {
     payments,
+    listings: { of: async () => testListing },
     wallets: new FakeWallets(),
     escrow,
     sessionKeys: await SessionKeys.open(new MemoryStore()),

@@ -56,7 +56,7 @@ export class FakeServices implements Services {
         this.runs.push({ session, order, bytes: input.byteLength });
         return Promise.race([aborted, this.#answer(input)]);
       },
-      close: () => {
+      close: async () => {
         this.closed++;
       },
     };

@@ -1,4 +1,5 @@
 /** One provider core whose neighbours are played by the test: orders and frames by hand. */
+import type { Lease } from '../provider/provider-ports.ts';
 import { encodeFrame, type HiddenFrame, type TokenFrame } from '../shared/protocol/frame.ts';
 import { emptyHistory, extendHistory } from '../shared/protocol/history.ts';
 import type { AskerMessage, OpenMessage } from '../shared/protocol/order-messages.ts';
@@ -47,9 +48,10 @@ export function openMessage(from: number, to: number, rest: Partial<OpenMessage>
   };
 }
 
-export function leaseFor(open: OpenMessage, asker = 'asker') {
+export function leaseFor(open: OpenMessage, asker = 'asker'): Lease {
   const { session, model, from, to, capacity } = open;
-  return { session, asker: peerName(asker), model, from, to, capacity };
+  const lease = { session, asker: peerName(asker), model, from, to, capacity };
+  return open.again ? { ...lease, again: true as const } : lease;
 }
 
 /** Announces and opens; returns the message sent. */

@@ -15,6 +15,20 @@ export class MemoryLedger implements Ledger {
     this.#now = now;
   }
 
+  /** Another ledger with the same books, which then go their own way. */
+  copy(): MemoryLedger {
+    const copy = new MemoryLedger(this.#now);
+    copy.#entries.push(...this.#entries);
+    for (const [from, to] of [
+      [this.#ids, copy.#ids],
+      [this.#balances, copy.#balances],
+      [this.#facts, copy.#facts],
+      [this.#intents, copy.#intents],
+    ] as [Map<unknown, unknown>, Map<unknown, unknown>][])
+      for (const [key, value] of from) to.set(key, value);
+    return copy;
+  }
+
   async append(entries: readonly Entry[], facts: readonly (readonly [string, string])[] = []): Promise<number> {
     for (const entry of entries) checkEntry(entry);
     let added = 0;

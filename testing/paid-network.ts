@@ -8,6 +8,7 @@ import { OrderPool } from '../sdk/order-pool.ts';
 import { newSessionKey } from '../sdk/paying/session-key.ts';
 import { VoucherPayer, type VoucherPayerOptions } from '../sdk/paying/voucher-payer.ts';
 import type { AskEvent, AskIds } from '../shared/protocol/asking.ts';
+import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { address, FakeChain, networkTerms } from './fake-chain.ts';
 import { FakeAskPorts, type FakeProvider, FakeWires } from './fake-links.ts';
@@ -54,15 +55,26 @@ export class PaidNetwork {
     this.wires = new FakeWires(seed);
     this.wires.isBusy = pendingCrypto;
     this.ports = new FakeAskPorts(this.wires, 'asker', () =>
-      this.hops.map(({ provider }, index) => ({ provider, ...this.#range(index) })),
+      this.hops.slice(0, 3).map(({ provider }, index) => ({ provider, ...this.#range(index) })),
     );
+    // Hops from the fourth on are spares for the first three.
+    this.ports.onLost = ({ again, avoid = [] }) =>
+      [0, 1, 2].map((place) => {
+        const range = this.#range(place);
+        const stays = again!.kept.find(({ from }) => from === range.from)?.provider;
+        const holders = this.hops.filter((_, index) => index % 3 === place).map(({ provider }) => provider);
+        const fits = (peer: string) => (stays ? peer === stays : !avoid.includes(peer));
+        const provider = holders.find(({ peer, isAlive }) => isAlive && fits(peer));
+        if (!provider) throw new VesselError('no_route', 'Nobody else holds these layers.');
+        return { provider, ...range };
+      });
     this.ports.terms = this.terms;
     this.pool = new OrderPool(this.ports);
   }
 
   /** Layers of the hop at this place. */
   #range(index: number): { from: number; to: number } {
-    return { from: 2 * index, to: 2 * index + 2 };
+    return { from: 2 * (index % 3), to: 2 * (index % 3) + 2 };
   }
 
   async #addHop(index: number, { runtime, wrap, ...options }: PaidHopOptions): Promise<void> {

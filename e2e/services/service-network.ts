@@ -1,16 +1,20 @@
-/** A real relay that offers vessel-tiny, MNIST as "digits" and Silero as "voice", for tests that bring providers to it. */
+/**
+ * A real relay that offers vessel-tiny, MNIST as "digits" and Silero as "voice", for tests that bring providers to it. With a chain the
+ * providers ask what the network's terms say.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { MemoryVoucherStore } from '../../provider/metering/memory-voucher-store.ts';
 import { FolderSource } from '../../relay/models/folder-source.ts';
 import { importGraph } from '../../relay/models/import-graph.ts';
-import { ModelStore } from '../../relay/models/model-store.ts';
+import { ModelStore, type StoredModel } from '../../relay/models/model-store.ts';
 import { NodeProvider } from '../../relay/provide/node-provider.ts';
-import { type RunningRelay, startRelay } from '../../relay/start-relay.ts';
-import { deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
+import { type RelayOptions, type RunningRelay, startRelay } from '../../relay/start-relay.ts';
+import { type DeviceKey, deviceKey, generateKeyPair } from '../../sdk/net/device-key.ts';
 import { convertCheckpoint } from '../../shared/models/convert-checkpoint.ts';
 import { fixtureBytes } from '../../testing/fixture-file.ts';
 
@@ -19,18 +23,26 @@ const processScript = fileURLToPath(new URL('provider-process.ts', import.meta.u
 const memoryBytes = 1e9;
 export const serviceNames = ['digits', 'voice'];
 
+export interface ServiceNetworkOptions extends Pick<RelayOptions, 'chain' | 'payments' | 'housePayer' | 'pageFolder'> {
+  withLanguage?: boolean;
+}
+
 export class ServiceNetwork {
   readonly relay: RunningRelay;
+  /** All that it offers. */
+  readonly models: readonly StoredModel[];
   readonly providers: NodeProvider[] = [];
+  /** Of the providers in this process, by peer. */
+  readonly keys = new Map<string, DeviceKey>();
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
 
-  static async start(options: { pageFolder?: string; withLanguage?: boolean } = {}): Promise<ServiceNetwork> {
+  static async start({ withLanguage = true, ...options }: ServiceNetworkOptions = {}): Promise<ServiceNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'vessel-services-'));
     await mkdir(join(folder, 'relay'));
     const store = await new ModelStore(join(folder, 'models')).open();
     const adding = await store.startAdding();
-    if (options.withLanguage ?? true) {
+    if (withLanguage) {
       const naming = { name: 'vessel-tiny', dtype: 'f32', origin: 'vessel-tiny' } as const;
       await store.add((await convertCheckpoint(new FolderSource(tinyFolder), naming, adding)).manifest);
     }
@@ -46,24 +58,28 @@ export class ServiceNetwork {
       port: 0,
       policy: { maxLayersPerProvider: 4 },
       http: { requestsPerMinute: 1e6 },
-      ...(options.pageFolder === undefined ? {} : { pageFolder: options.pageFolder }),
+      ...options,
     });
-    return new ServiceNetwork(relay, folder);
+    return new ServiceNetwork(relay, await store.list(), folder);
   }
 
-  private constructor(relay: RunningRelay, folder: string) {
+  private constructor(relay: RunningRelay, models: readonly StoredModel[], folder: string) {
     this.relay = relay;
+    this.models = models;
     this.#folder = folder;
   }
 
   async addProvider(): Promise<NodeProvider> {
+    const key = await deviceKey(await generateKeyPair());
     const provider = await NodeProvider.start({
       relayUrl: this.relay.url,
-      key: await deviceKey(await generateKeyPair()),
+      key,
       blobFolder: await mkdtemp(join(this.#folder, 'blobs-')),
       memoryBytes,
+      vouchers: new MemoryVoucherStore(),
     });
     this.providers.push(provider);
+    this.keys.set(provider.peer, key);
     return provider;
   }
 
@@ -86,8 +102,8 @@ export class ServiceNetwork {
       .map(({ peer }) => peer);
   }
 
-  post(path: string, body: unknown): Promise<Response> {
-    const headers = { 'content-type': 'application/json' };
+  post(path: string, body: unknown, more: Record<string, string> = {}): Promise<Response> {
+    const headers = { 'content-type': 'application/json', ...more };
     return fetch(this.relay.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
   }
 
@@ -102,9 +118,9 @@ export class ServiceNetwork {
 const patienceMs = 60_000;
 
 /** Looks until it is true. Gives up after a minute, for a test that says what it waited for ends better than one that hangs. */
-export async function until(isTrue: () => boolean): Promise<void> {
+export async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + patienceMs;
-  while (!isTrue()) {
+  while (!(await isTrue())) {
     if (performance.now() > deadline) throw new Error(`Waited in vain for ${isTrue}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

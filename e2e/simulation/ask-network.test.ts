@@ -32,7 +32,7 @@ import { languageModel, sampling, wholeAnswer } from '../../testing/language-mod
 const oldFailures = [46, 74, 91, 328, 627];
 const seeds = process.env.VESSEL_SEED
   ? [Number(process.env.VESSEL_SEED)]
-  : [...oldFailures, ...Array.from({ length: Number(process.env.VESSEL_SEEDS ?? 40) }, (_, i) => i + 1)];
+  : [...oldFailures, ...Array.from({ length: Number(process.env.VESSEL_SEEDS ?? 45) }, (_, i) => i + 1)];
 
 /** How an ask that nobody aborted may end when providers come and go. */
 const allowed = new Set<ErrorCode>(['provider_lost', 'provider_busy', 'no_route', 'deadline', 'lease_expired']);
@@ -124,7 +124,7 @@ class Network {
     const asker = peerName(`asker${index % 3}`);
     const ports: AskPorts = {
       clock: wires.clock,
-      match: ({ model, tokens }, signal) => coordinator.match({ model, tokens, asker, signal }),
+      match: (request, signal) => coordinator.match({ ...request, asker, signal }),
       release: (session) => wires.post(`${asker}>relay`, () => coordinator.release(session, asker)),
       openOrder: async (peer, handlers) => wires.openOrder(asker, peer, handlers),
       relayMessages: () => 0,

@@ -181,6 +181,9 @@ test('settings are chosen by keyboard and kept for Start', async () => {
   await page.keyboard.press('ArrowRight');
   assert.ok(await page.getByRole('radio', { name: /Processor/ }).isChecked());
   await page.keyboard.press('Tab');
+  await page.keyboard.press('Space');
+  assert.ok(await page.getByRole('checkbox', { name: 'Hide my IP address from others' }).isChecked());
+  await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Start contributing');
   await page.keyboard.press('Enter');
   await page.getByText('Processor: wasm 1 thread, up to 100 % of the time').waitFor();

@@ -1,4 +1,5 @@
 /** What a question costs, on the real page: somebody computes for money, and the page pays with play money or cannot pay. */
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type HeadlessBrowser, launchBrowser } from '../../relay/cli/headless-browser.ts';
 import { skipWithoutBrowser } from '../../testing/browser-or-skip.ts';
@@ -39,5 +40,20 @@ describe('a question in a paid network', { skip: skipWithoutBrowser || skipWitho
     await real.getByRole('heading', { name: 'Sign in with your wallet' }).waitFor();
     await real.getByRole('link', { name: 'Ask' }).click();
     await real.getByText('Answers cost AIC here').waitFor();
+  });
+
+  test('a relay that has given away enough for now is quoted, not taken for a chain that is down', async () => {
+    const page = await (await browser.newContext()).newPage();
+    await page.route('**/v1/faucet', (route) =>
+      route.fulfill({
+        status: 429,
+        json: { error: { code: 'rate_limited', message: 'Too many requests: at most 6 per minute.' } },
+      }),
+    );
+    await page.goto(`${relay.url}/#ask`);
+    await page.getByRole('textbox', { name: 'Your question' }).fill('What is WebGPU?');
+    await page.getByRole('button', { name: 'Ask', exact: true }).click();
+    await page.getByText('Too many questions in a short time').waitFor();
+    assert.equal(await page.getByText('The chain does not answer').count(), 0);
   });
 });

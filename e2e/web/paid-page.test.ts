@@ -159,6 +159,9 @@ describe('the page in a paid network', { skip: skipWithoutBrowser || skipWithout
     await picture(page, 'revoked');
     await revoked.getByRole('button', { name: 'End it on chain' }).click();
     await revoked.waitFor({ state: 'detached' });
+
+    const ended = page.getByRole('note').filter({ hasText: '“laptop” has ended' });
+    await ended.getByText('100 AIC that it did not spend can come back from').waitFor();
   });
 
   test('what the person declines is said, leaves nothing behind, and can be done again', async () => {
@@ -268,7 +271,7 @@ describe('the page in a paid network', { skip: skipWithoutBrowser || skipWithout
     await earnings.getByLabel('Address to pay to').fill('');
     await picture(page, 'payout');
     await earnings.getByRole('button', { name: wallet.name }).click();
-    await page.waitForFunction(() => document.querySelector<HTMLInputElement>('#payout')?.value.length === 42);
+    await page.waitForFunction(() => document.querySelector<HTMLInputElement>('.payout-form input')?.value.length === 42);
     await earnings.getByRole('button', { name: 'Pay to this address' }).click();
     await earnings.getByText('Paid to').waitFor();
     const device = (await earnings.getByText('Account of this device').locator('span').getAttribute('title')) as Address;
@@ -368,5 +371,28 @@ describe('the page in a paid network', { skip: skipWithoutBrowser || skipWithout
       loaded.filter((path) => /keys-screen|earnings|wallet|pocket|\/v1\/(auth|accounts|price)/.test(path)),
       [],
     );
+  });
+
+  // Last: the chain's clock is an hour ahead from here on.
+  test('what an ended key did not spend is released once its claim window is over', async () => {
+    const wallet = new TestWallet();
+    const page = await withBalance(wallet, '8');
+    await fillKey(page, 'short', '8');
+    await page.getByRole('region', { name: 'The key “short” is ready' }).waitFor();
+    const row = page.getByRole('listitem').filter({ hasText: 'short' });
+    await row.getByRole('button', { name: 'Revoke short' }).click();
+    await row.getByRole('button', { name: 'Revoke short for good' }).click();
+    await page.getByRole('button', { name: 'End it on chain' }).click();
+    const ended = page.getByRole('note').filter({ hasText: '“short” has ended' });
+    await ended.getByText('8 AIC that it did not spend can come back from').waitFor();
+    assert.equal(await ended.getByRole('button').count(), 0);
+    await relay.chain.rpc('evm_increaseTime', [await relay.chain.relayChain.chain.claimWindow()]);
+    await relay.chain.rpc('evm_mine');
+    await page.reload();
+    await ended.getByRole('button', { name: 'Release 8 AIC' }).waitFor();
+    await picture(page, 'release');
+    await ended.getByRole('button', { name: 'Release 8 AIC' }).click();
+    await figure(page, 'Free to give to keys', '8 AIC');
+    assert.equal(await ended.count(), 0);
   });
 });

@@ -13,7 +13,7 @@ import type { Ask } from '../../shared/receipts/price.ts';
 import { CachedCoverage } from './cached-coverage.ts';
 import { CoverBook } from './cover-book.ts';
 import type { CoverageReader, Earned, VoucherStore } from './metering-ports.ts';
-import { SessionMeter } from './session-meter.ts';
+import { type MeteredOpen, SessionMeter } from './session-meter.ts';
 
 /** 100 AIC: some days of a tab's work, and less than losing it would hurt anyone. */
 const defaultCreditLimit = 100n * 10n ** 18n;
@@ -67,7 +67,7 @@ export class Metering {
   }
 
   /** Null: the session is free. Rejects with `payment_required` when its asker offers too little or cannot pay. */
-  async admit(open: OpenMessage): Promise<BeginMeter | null> {
+  async admit(open: OpenMessage | MeteredOpen): Promise<BeginMeter | null> {
     const terms = this.#terms;
     const own = this.ask;
     if (!terms || !own) return null;

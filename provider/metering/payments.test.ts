@@ -247,7 +247,7 @@ test('[PY12] a session that ends by itself hands its voucher in too', async () =
   const hop = await paidHop();
   assert.equal(await tryWith(hop, vouchers, voucher(hop.account, promptPrice)), 'computed');
   hop.wires.kill([...hop.wires.providers.keys()].find((peer) => peer !== hop.hop.peer)!);
-  await hop.wires.wait(limits.sessionLeaseMs + 1000);
+  await hop.wires.wait(limits.sessionLeaseMs + limits.settleWaitMs + 1000);
   assert.equal(hop.earned.length, 1);
 });
 

@@ -15,8 +15,11 @@ import type { ChainPlace } from '../../shared/receipts/typed-data.ts';
 import type { Earned } from './metering-ports.ts';
 import type { SourceCover } from './source-cover.ts';
 
+/** What is metered: one hop's part of a session. */
+export type MeteredOpen = Pick<OpenMessage, 'session' | 'model' | 'from' | 'to' | 'epoch' | 'payment'>;
+
 export interface SessionMeterFields {
-  open: OpenMessage;
+  open: MeteredOpen;
   ask: Ask;
   account: Address;
   place: ChainPlace;
@@ -32,8 +35,6 @@ export class SessionMeter {
   readonly #fields: SessionMeterFields;
   /** Computed. */
   readonly #done: Work = { promptPositions: 0, outputPositions: 0 };
-  /** Computed, being computed, or waiting for money. */
-  readonly #begun: Work = { promptPositions: 0, outputPositions: 0 };
   /** What the newest receipt is about. */
   #receipted: Work = { promptPositions: 0, outputPositions: 0 };
   #history: Uint8Array = emptyHistory;
@@ -63,18 +64,19 @@ export class SessionMeter {
   }
 
   /**
-   * Resolves, in the order of calls, when `count` more positions are paid for. Rejects with `payment_required` or `cancelled`.
+   * Resolves, in the order of calls, when `count` more positions are paid for. Each call is followed by `computed`, with as many
+   * positions or fewer, or by the end of the session. Rejects with `payment_required` or `cancelled`.
    * The wait for money begins when the step before is computed: its receipt is what the money comes for.
    */
   async cover(count: number, isOutput: boolean): Promise<void> {
-    add(this.#begun, count, isOutput);
-    const amount = this.#price(this.#begun);
     const before = this.#before;
     this.#before = new Promise((resolve) => {
       this.#steps.push(resolve);
     });
     await before;
-    await this.#fields.cover.cover(this.#fields.open.session, amount, this.#state);
+    const next = { ...this.#done };
+    add(next, count, isOutput);
+    await this.#fields.cover.cover(this.#fields.open.session, this.#price(next), this.#state);
   }
 
   /** `count` more positions are computed, which brings the session to `history`. */

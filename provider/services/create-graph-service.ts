@@ -1,5 +1,11 @@
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
-import { parseOrder, parseSettings } from '../../shared/services/service-type.ts';
+import {
+  type MeteredService,
+  meteredService,
+  mostPositions,
+  parseOrder,
+  type ServiceMeter,
+} from '../../shared/services/service-type.ts';
 import type { OrtModule } from '../runtime/ort-module.ts';
 import type { Backend } from '../runtime/shard-runtime.ts';
 import type { GraphExecutor } from './graph-executor.ts';
@@ -31,7 +37,8 @@ export async function createGraphService(options: GraphServiceOptions): Promise<
   const { ort, service, graph, backends, runners = serviceRunners } = options;
   const runner = runners.find(({ type }) => type.name === service);
   if (!runner) throw new VesselError('unsupported', `This provider cannot run services of type "${service}".`);
-  const settings = parseSettings(runner.type, options.settings);
+  const metered = meteredService(runner.type, options.settings);
+  const { settings } = metered;
 
   const reasons: string[] = [];
   for (const backend of backends) {
@@ -41,7 +48,7 @@ export async function createGraphService(options: GraphServiceOptions): Promise<
       const open = runner.prepare(executor, settings);
       const { order, input } = runner.trial(executor, settings);
       await open().run(order, input);
-      return new LoadedGraphService(runner, executor, open);
+      return new LoadedGraphService(metered, executor, open);
     } catch (error) {
       await executor?.dispose();
       // Settings that do not fit the graph fit it on no backend.
@@ -56,22 +63,30 @@ class LoadedGraphService implements GraphService {
   readonly service: string;
   readonly backend: Backend;
   readonly streaming: boolean;
-  readonly #runner: ServiceRunner;
+  readonly #metered: MeteredService;
   readonly #executor: GraphExecutor;
   readonly #open: () => ServiceSession;
   readonly #sessions = new Set<GraphSession>();
 
-  constructor(runner: ServiceRunner, executor: GraphExecutor, open: () => ServiceSession) {
-    this.service = runner.type.name;
+  constructor(metered: MeteredService, executor: GraphExecutor, open: () => ServiceSession) {
+    this.service = metered.type.name;
     this.backend = executor.backend;
-    this.streaming = runner.type.streaming;
-    this.#runner = runner;
+    this.streaming = metered.type.streaming;
+    this.#metered = metered;
     this.#executor = executor;
     this.#open = open;
   }
 
+  mostPositions(order: unknown, inputBytes: number): number {
+    return mostPositions(this.#metered, order, inputBytes);
+  }
+
+  positionsOf({ amount }: ServiceMeter): number {
+    return amount * this.#metered.type.positionsPerUnit;
+  }
+
   openSession(): GraphSession {
-    const { type } = this.#runner;
+    const { type } = this.#metered;
     const sessions = this.#sessions;
     let state: ServiceSession | null = this.#open();
     let last: Promise<unknown> = Promise.resolve();

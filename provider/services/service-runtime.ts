@@ -35,6 +35,10 @@ export interface GraphService {
   readonly service: string;
   readonly backend: Backend;
   readonly streaming: boolean;
+  /** Positions that an order is priced as at most, before it is worked on. Throws `bad_request` when it breaks the type's rules. */
+  mostPositions(order: unknown, inputBytes: number): number;
+  /** Positions that were worked on. */
+  positionsOf(meter: ServiceMeter): number;
   openSession(): GraphSession;
   /** Frees the graph; its sessions are closed with it. */
   dispose(): Promise<void>;

@@ -97,6 +97,13 @@ export interface Chain {
   now(): Promise<number>;
   /** Newest block with enough confirmations; -1n when there is none. */
   confirmedBlock(): Promise<bigint>;
+  /**
+   * The same chain as it was at its newest confirmed block: all answers are of that one block. For whatever goes into the books, which
+   * a reorganisation must not contradict.
+   */
+  confirmed(): Promise<Chain>;
+  /** Of a unit of gas now, in wei of the chain's own coin. */
+  gasPrice(): Promise<bigint>;
   /** Wei of the chain's own coin. */
   coinsOf(address: Address): Promise<bigint>;
 
@@ -136,6 +143,9 @@ export interface Chain {
   entryOf(id: Hex): Promise<RegistryEntry | null>;
   networkFee(): Promise<number>;
   network(): Promise<Address>;
+
+  /** Call data of a transaction to one of our contracts; null when it went to another, or is not known. */
+  callOf(transaction: Hex): Promise<{ contract: ContractName; data: Hex } | null>;
 
   /** Confirmed events from a block on, at most `maxBlocksPerPage` blocks at once. */
   events(fromBlock: bigint): Promise<EventPage>;

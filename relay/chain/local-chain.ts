@@ -6,12 +6,12 @@
  *   process.json   process id, port and first block's hash of the anvil that runs, or of the last one
  *   anvil.log      what it said
  *
- * It is ended with us. When we were killed without a chance to do so, the next start finds it by process.json and ends it first, which
- * makes it write its state: nothing is lost.
+ * It is ended with us: also when we are killed without a chance to do so, by a guard (see below). Should both be killed, the next start
+ * finds it by process.json and ends it first. Either way it writes its state: nothing is lost.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, mkdir, open, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
@@ -29,6 +29,19 @@ const stateIntervalSeconds = 60;
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 const startTries = 3;
+
+/**
+ * A process of its own that hears us end, however that happens: its input, a pipe from us, closes. Then it ends the chain. In plain
+ * JavaScript, so that it needs no file; it works on every platform.
+ */
+const guardProgram = `
+const pid = Number(process.argv[1]);
+const end = (signal) => { try { process.kill(pid, signal); } catch { process.exit(); } };
+process.stdin.resume().on('error', () => {}).on('close', () => {
+  end('SIGTERM');
+  setTimeout(() => { end('SIGKILL'); process.exit(); }, ${stopTimeoutMs});
+  setInterval(() => end(0), 100);
+});`;
 
 const processSchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -48,16 +61,20 @@ export class LocalChain {
   readonly url: string;
   readonly chainId = localChainId;
   readonly #child: ChildProcess;
+  readonly #guard: ChildProcess | null;
   readonly #onProcessExit: () => void;
   #isClosing = false;
 
   private constructor(child: ChildProcess, url: string, onExit: LocalChainOptions['onExit']) {
     this.#child = child;
     this.url = url;
+    this.#guard = child.pid === undefined ? null : startGuard(child.pid);
     // Only for ends that skip close(): a second Ctrl-C.
     this.#onProcessExit = () => child.kill('SIGTERM');
     process.once('exit', this.#onProcessExit);
     child.once('exit', (code, signal) => {
+      // Its process id may soon be another's.
+      this.#guard?.kill('SIGKILL');
       if (!this.#isClosing) onExit?.(`the local chain has ended (${signal ?? `exit code ${code}`})`);
     });
   }
@@ -141,6 +158,22 @@ export class LocalChain {
     this.#child.kill('SIGKILL');
     await ended;
   }
+}
+
+function startGuard(pid: number): ChildProcess {
+  const guard = spawn(process.execPath, ['-e', guardProgram, String(pid)], {
+    // Ctrl-C is for us.
+    detached: true,
+    windowsHide: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // Without a guard the next start does its work.
+  guard.on('error', () => undefined);
+  guard.stdin!.on('error', () => undefined);
+  guard.unref();
+  // A pipe is a socket here; it must not keep us alive.
+  (guard.stdin as Socket).unref();
+  return guard;
 }
 
 /** Where the local chain of a data folder is reached, if it runs. */

@@ -3,6 +3,7 @@
  *
  *   dev-key          owns AIC and the registry, is the court, fills the faucet
  *   network-key      receives the network's fee
+ *   owner-key        owns the models that come with Vessel
  *   demo-payer-key   a wallet with AIC, to try paying with
  */
 import { join } from 'node:path';
@@ -55,6 +56,8 @@ export interface LocalNetwork {
   readonly relayChain: RelayChain;
   readonly payer: PrivateKeyAccount;
   readonly dev: PrivateKeyAccount;
+  /** Whose the models are that come along. */
+  readonly owner: PrivateKeyAccount;
   close(): Promise<void>;
 }
 
@@ -67,13 +70,14 @@ export async function openLocalNetwork(folders: LocalNetworkFolders, options: Lo
   });
   try {
     const client = openClient(local.url);
-    const [dev, network, payer, hot] = await Promise.all([
+    const [dev, network, owner, payer, hot] = await Promise.all([
       openHotKey(join(folders.chain, 'dev-key')),
       openHotKey(join(folders.chain, 'network-key')),
+      openHotKey(join(folders.chain, 'owner-key')),
       openHotKey(join(folders.chain, 'demo-payer-key')),
       openHotKey(folders.hotKey),
     ]);
-    for (const { address } of [dev, network, payer, hot]) await refillCoins(client, local.url, address);
+    for (const { address } of [dev, network, owner, payer, hot]) await refillCoins(client, local.url, address);
     const settings = {
       owner: dev.address,
       initialSupply,
@@ -96,7 +100,7 @@ export async function openLocalNetwork(folders: LocalNetworkFolders, options: Lo
       ...(options.onNote ? { onTrouble: (error) => options.onNote?.(error.message) } : {}),
     });
     await fund(client, relayChain.chain, dev, { operator: relayChain.operator, payer: payer.address });
-    return { relayChain, payer, dev, close: () => local.close() };
+    return { relayChain, payer, dev, owner, close: () => local.close() };
   } catch (error) {
     await local.close();
     throw error;

@@ -26,8 +26,8 @@ import type {
   RegistryEntry,
   RootState,
 } from './chain.ts';
-import { askNode, revertData } from './chain-errors.ts';
-import { contractAbis, contractNames } from './contract-calls.ts';
+import { askNode, chainUnavailable, ifUnknown, revertData } from './chain-errors.ts';
+import { type ContractName, contractAbis, contractNames } from './contract-calls.ts';
 
 export interface ViemChainOptions {
   chainId: number;
@@ -53,13 +53,33 @@ export class ViemChain implements Chain {
   readonly confirmations: number;
   readonly firstBlock: bigint;
   readonly #client: PublicClient;
+  /** What every question is asked of: the newest block, or one block. */
+  readonly #block: { blockNumber?: bigint };
 
-  constructor(client: PublicClient, { chainId, addresses, confirmations = 1, firstBlock = 0n }: ViemChainOptions) {
+  constructor(
+    client: PublicClient,
+    { chainId, addresses, confirmations = 1, firstBlock = 0n }: ViemChainOptions,
+    block: { blockNumber?: bigint } = {},
+  ) {
     this.addresses = addresses;
     this.confirmations = confirmations;
     this.firstBlock = firstBlock;
     this.place = { chainId, ledger: addresses.ledger, payroll: addresses.payroll, accounts: addresses.accounts };
     this.#client = client;
+    this.#block = block;
+  }
+
+  async confirmed(): Promise<ViemChain> {
+    const blockNumber = await this.confirmedBlock();
+    if (blockNumber < 0n) throw chainUnavailable(new Error('it has too few blocks'));
+    const { place, addresses, confirmations, firstBlock } = this;
+    return new ViemChain(this.#client, { chainId: place.chainId, addresses, confirmations, firstBlock }, { blockNumber });
+  }
+
+  async callOf(transaction: Hex): Promise<{ contract: ContractName; data: Hex } | null> {
+    const found = await askNode(() => this.#client.getTransaction({ hash: transaction }).catch(ifUnknown));
+    const contract = found?.to && contractNames.find((name) => this.addresses[name] === lower(found.to!));
+    return found && contract ? { contract, data: found.input } : null;
   }
 
   now(): Promise<number> {
@@ -72,24 +92,31 @@ export class ViemChain implements Chain {
   }
 
   async confirmedBlock(): Promise<bigint> {
+    if (this.#block.blockNumber !== undefined) return this.#block.blockNumber;
     const newest = await askNode(() => this.#client.getBlockNumber({ cacheTime: 0 }));
     const block = newest - BigInt(this.confirmations - 1);
     return block < 0n ? -1n : block;
   }
 
+  gasPrice(): Promise<bigint> {
+    return askNode(() => this.#client.getGasPrice());
+  }
+
   coinsOf(address: Address): Promise<bigint> {
-    return askNode(() => this.#client.getBalance({ address }));
+    return askNode(() => this.#client.getBalance({ address, ...this.#block }));
   }
 
   aicOf(owner: Address): Promise<bigint> {
     const address = this.addresses.aic;
-    return askNode(() => this.#client.readContract({ address, abi: erc20Abi, functionName: 'balanceOf', args: [owner] }));
+    return askNode(() =>
+      this.#client.readContract({ ...this.#block, address, abi: erc20Abi, functionName: 'balanceOf', args: [owner] }),
+    );
   }
 
   aicAllowance(owner: Address, spender: Address): Promise<bigint> {
     const address = this.addresses.aic;
     return askNode(() =>
-      this.#client.readContract({ address, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] }),
+      this.#client.readContract({ ...this.#block, address, abi: erc20Abi, functionName: 'allowance', args: [owner, spender] }),
     );
   }
 
@@ -171,7 +198,7 @@ export class ViemChain implements Chain {
   async ownerOf(asset: bigint): Promise<Address | null> {
     const address = this.addresses.asset;
     const owner = await orNull(
-      () => this.#client.readContract({ address, abi: erc721Abi, functionName: 'ownerOf', args: [asset] }),
+      () => this.#client.readContract({ ...this.#block, address, abi: erc721Abi, functionName: 'ownerOf', args: [asset] }),
       'ERC721NonexistentToken',
       'TokenDoesNotExist',
       'UnknownParent',
@@ -230,8 +257,8 @@ export class ViemChain implements Chain {
     );
   }
 
-  #at<C extends keyof typeof contractAbis>(contract: C): { address: Address; abi: (typeof contractAbis)[C] } {
-    return { address: this.addresses[contract], abi: contractAbis[contract] };
+  #at<C extends ContractName>(contract: C): { address: Address; abi: (typeof contractAbis)[C]; blockNumber?: bigint } {
+    return { address: this.addresses[contract], abi: contractAbis[contract], ...this.#block };
   }
 }
 

@@ -14,7 +14,7 @@ import { answerBooks, type CheckAnswer, checkAnswer, type EntryAnswer, entryAnsw
 import { askBooks, booksSocketPath } from '../payments/books-socket.ts';
 import { catchUpBooks } from '../payments/chain-watch.ts';
 import { FileStore } from '../storage/file-store.ts';
-import { addressesPath, hotKeyPath, localNetworkFolders } from './chain-folders.ts';
+import { addressesPath, hotKeyPath, localNetworkFolders, readOperator } from './chain-folders.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type DataFolder, dataFolderPath, openDataFolder } from './data-folder.ts';
 import { parseOptions } from './parse-options.ts';
@@ -31,7 +31,7 @@ A relay that runs answers itself; otherwise its data folder is read.
 
   --chain <rpc url>       the chain, when no relay runs (default: this machine's own)
   --addresses <file>      where its contracts are (default: what vessel chain deploy wrote into the data folder)
-  --operator <address>    whose payroll it is (default: the relay's key)
+  --operator <address>    whose payroll it is (default: the one in <data>/relay/operator, or the relay's key)
   --json                  print JSON
   --data <folder>         data folder of the relay (default: VESSEL_HOME or ~/.vessel)
 `;
@@ -92,9 +92,9 @@ async function askRelayOrFolder(path: string, data: DataFolder, choice: ChainCho
   try {
     if (!io.env.DATABASE_URL && !existsSync(join(data.relay, 'ledger')))
       throw new VesselError('not_found', `${data.path} has no books: no relay with a chain has run on it.`);
-    const operator = (choice.operator?.toLowerCase() ?? (await readHotKey(hotKeyPath(data)))?.address.toLowerCase()) as
-      | Address
-      | undefined;
+    const operator = (choice.operator?.toLowerCase() ??
+      (await readOperator(data)) ??
+      (await readHotKey(hotKeyPath(data)))?.address.toLowerCase()) as Address | undefined;
     if (!operator) throw new UsageError('say whose books they are: --operator <address>');
     const { chain, close } = await openChainOf(data, choice, io);
     try {

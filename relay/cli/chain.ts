@@ -16,15 +16,17 @@ import { openFaucet } from '../chain/local-network.ts';
 import { verifySource } from '../chain/verify-source.ts';
 import { openClient, ViemChain } from '../chain/viem-chain.ts';
 import { FileStore } from '../storage/file-store.ts';
-import { addressesPath, forgetLocalChain, hotKeyPath, localNetworkFolders } from './chain-folders.ts';
+import { addressesPath, forgetLocalChain, hotKeyPath, localNetworkFolders, readOperator } from './chain-folders.ts';
 import { type Command, type CommandIo, UsageError } from './command.ts';
 import { type DataFolder, dataFolderPath, openDataFolder } from './data-folder.ts';
 import { parseCount, parseOptions } from './parse-options.ts';
 import { repositoryFolder } from './program-files.ts';
 import { requireChainId } from './remote-chain.ts';
+import { rotateKey } from './rotate-key.ts';
 
 const usage = `usage: vessel chain deploy --network <local | rpc url> --key-file <file> [options]
        vessel chain status [--network <local | rpc url>]
+       vessel chain rotate-key --network <rpc url> [--operator-key-file <file>]
        vessel chain faucet <address>
        vessel chain reset
 
@@ -43,6 +45,12 @@ deploy puts the contracts on a chain and writes their addresses into the data fo
   --verify <api url>         submit the source to a block explorer with an Etherscan-like API (key: EXPLORER_API_KEY)
   --data <folder>            data folder (default: VESSEL_HOME or ~/.vessel)
 
+rotate-key gives the relay a new hot key, while it does not run: finishes what the old one has sent, hands over its roles, AIC and coins, and
+changes the file. Interrupted, the same command goes on. The old key is kept beside the new one.
+
+  --operator <address>       whose payroll it is (default: the one in <data>/relay/operator, or the hot key)
+  --operator-key-file <file> that account's key, where it is not the hot key; without it its wallet has to send what the command prints
+
 status compares what is on chain with this version; faucet gives coins and AIC away on the local chain, while it runs; reset forgets the
 local chain and its money, and puts the relay's books aside.
 `;
@@ -58,6 +66,8 @@ const options = {
   'network-fee': { type: 'string' },
   'claim-window': { type: 'string' },
   'payroll-window': { type: 'string' },
+  operator: { type: 'string' },
+  'operator-key-file': { type: 'string' },
   verify: { type: 'string' },
   data: { type: 'string' },
 } as const;
@@ -76,7 +86,7 @@ const maxSupply = 10_000_000_000;
 
 export const chainCommand: Command = {
   name: 'chain',
-  summary: 'deploy the contracts, show them, fill a wallet on the local chain',
+  summary: 'deploy the contracts, show them, change the relay’s key, fill a wallet on the local chain',
   usage,
   async run(args, io) {
     const { values, positionals } = parseOptions(args, options);
@@ -88,13 +98,17 @@ export const chainCommand: Command = {
         return deploy(data, values, io);
       case 'status':
         return status(data, values, io);
+      case 'rotate-key':
+        return rotate(data, values, io);
       case 'faucet':
         return faucet(data, parseAddress(target, 'an address'), io);
       case 'reset':
         return reset(data, io);
       default:
         throw new UsageError(
-          action === undefined ? 'say what to do: deploy, status, faucet or reset' : `vessel chain does not know "${action}"`,
+          action === undefined
+            ? 'say what to do: deploy, status, rotate-key, faucet or reset'
+            : `vessel chain does not know "${action}"`,
         );
     }
   },
@@ -160,6 +174,36 @@ async function verify(apiUrl: string, deployment: Deployment, io: CommandIo): Pr
   }
 }
 
+async function rotate(data: DataFolder, values: Values, io: CommandIo): Promise<number> {
+  const { network } = values;
+  if (network === undefined || network === 'local')
+    throw new UsageError(
+      "--network must be a node's address: on the local chain, which runs with its relay, vessel chain reset does it",
+    );
+  const rpcUrl = await nodeOf(data, values);
+  const chainId = await requireChainId(rpcUrl);
+  const deployment = await readDeployment(new FileStore(addressesPath(data, chainId)));
+  if (!deployment) throw new VesselError('not_found', `There are no contracts on chain ${chainId} yet: vessel chain deploy.`);
+  const operatorFile = values['operator-key-file'];
+  const operatorKey = operatorFile === undefined ? undefined : await readHotKey(operatorFile);
+  if (operatorKey === null) throw new UsageError(`there is no file ${operatorFile}`);
+  const address = await rotateKey(
+    data,
+    {
+      rpcUrl,
+      client: openClient(rpcUrl),
+      deployment,
+      confirmations: parseCount(values.confirmations ?? '3', 'confirmations', 1, 1_000),
+      pollMs: 1_000,
+      ...(values.operator === undefined ? {} : { operator: parseAddress(values.operator, '--operator') }),
+      ...(operatorKey ? { operatorKey } : {}),
+    },
+    io,
+  );
+  io.stdout.write(`the relay's hot key is now ${address}\n`);
+  return 0;
+}
+
 /** Prints each contract and whether it is this version's; 1 when one is not. */
 async function status(data: DataFolder, values: Values, io: CommandIo): Promise<number> {
   const rpcUrl = await nodeOf(data, values);
@@ -182,13 +226,15 @@ async function status(data: DataFolder, values: Values, io: CommandIo): Promise<
   if (key && isOurs) {
     const chain = new ViemChain(client, { chainId, addresses: deployment.addresses });
     const address = key.address;
+    const operator = (await readOperator(data)) ?? address;
     const [coins, aic, funded, spent] = await Promise.all([
       chain.coinsOf(address),
       chain.aicOf(address),
-      chain.fundedOf(address),
-      chain.spentOf(address),
+      chain.fundedOf(operator),
+      chain.spentOf(operator),
     ]);
     io.stdout.write(`hot key   ${address}  ${formatEther(coins)} coins, ${formatEther(aic)} AIC\n`);
+    if (operator !== address) io.stdout.write(`operator  ${operator}\n`);
     io.stdout.write(`payroll   ${formatEther(funded)} AIC funded, ${formatEther(spent)} AIC paid\n`);
   }
   return isOurs ? 0 : 1;

@@ -33,7 +33,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'chain',
-    summary: 'deploy the contracts, show them, fill a wallet on the local chain',
+    summary: 'deploy the contracts, show them, change the relay’s key, fill a wallet on the local chain',
     load: async () => (await import('./chain.ts')).chainCommand,
   },
   {

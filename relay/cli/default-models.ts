@@ -27,15 +27,20 @@ export async function addDefaultModel(
   );
 }
 
-/** Adds the graphs of the two first service types if they are not in the store. */
-export async function addDefaultServices(store: ModelStore, data: DataFolder): Promise<void> {
+/** Adds the graphs of the two first service types if they are not in the store. Returns those that are there then. */
+export async function addDefaultServices(store: ModelStore, data: DataFolder): Promise<StoredModel[]> {
   const folder = join(defaultModelFolder()!, '..');
+  const graphs: StoredModel[] = [];
   for (const { name, file, service, settings } of [
     { name: 'mnist', file: 'mnist/mnist-8.onnx', service: 'image-classification', settings: {} },
     { name: 'silero-vad', file: 'silero-vad/silero_vad_16k_op15.onnx', service: 'voice-activity', settings: {} },
   ]) {
     const source = join(folder, file);
-    if (!existsSync(source) || (await store.find(name))) continue;
-    await importModel({ source, name, dtype: 'f32', service, settings }, { store, hub: noHub, downloads: data.downloads });
+    const known = await store.find(name);
+    if (known) graphs.push(known);
+    if (known || !existsSync(source)) continue;
+    const what = { source, name, dtype: 'f32', service, settings } as const;
+    graphs.push(await importModel(what, { store, hub: noHub, downloads: data.downloads }));
   }
+  return graphs;
 }

@@ -1,5 +1,5 @@
 /** One question through the relay's HTTP API, streamed, and everything that can be told of its answer. */
-import type { RouteHop } from '../../shared/protocol/asking.ts';
+import type { Recovery, RouteHop } from '../../shared/protocol/asking.ts';
 import { type ErrorCode, errorCodes, VesselError } from '../../shared/protocol/errors.ts';
 import type { CommandIo } from './command.ts';
 
@@ -24,17 +24,23 @@ export interface DemoReport {
   bytesPerTokenPerHop: number;
   relayMessagesPerToken: number;
   failovers: number;
+  recoveries: Recovery[];
 }
 
 interface Chunk {
   error?: { message: string; code: string };
-  choices?: { text?: string; delta?: { content?: string }; finish_reason?: string | null }[];
+  choices?: {
+    text?: string;
+    delta?: { content?: string };
+    logprobs?: { content?: unknown[]; tokens?: unknown[] } | null;
+    finish_reason?: string | null;
+  }[];
   vessel?: {
     choices: {
       promptIds: number[];
       tokenIds: number[];
       route: RouteHop[];
-      stats: { bytesPerTokenPerHop: number; relayMessagesPerToken: number; failovers: number } | null;
+      stats: { bytesPerTokenPerHop: number; relayMessagesPerToken: number; failovers: number; recoveries: Recovery[] } | null;
       firstTokenMs: number;
       tokensPerSecond: number | null;
     }[];
@@ -47,6 +53,8 @@ export async function askDemo(
   question: DemoQuestion,
   io: CommandIo,
   signal: AbortSignal,
+  /** Called with the number of tokens so far. */
+  onTokens?: (tokens: number) => void,
 ): Promise<DemoReport> {
   const { prompt, isRaw, maxTokens, temperature, seed, ignoreEos } = question;
   const response = await fetch(new URL(isRaw ? '/v1/completions' : '/v1/chat/completions', url), {
@@ -59,6 +67,8 @@ export async function askDemo(
       temperature,
       ...(seed === null ? {} : { seed }),
       stream: true,
+      // A piece of text may stand for several tokens; their probabilities come one by one.
+      ...(onTokens ? { logprobs: isRaw ? 1 : true } : {}),
       vessel: { detail: true, ...(ignoreEos ? { ignore_eos: true } : {}) },
     }),
     signal,
@@ -66,6 +76,7 @@ export async function askDemo(
   if (!response.ok) throw apiError(((await response.json()) as Chunk).error);
   let text = '';
   let finishReason = '';
+  let tokens = 0;
   let detail: NonNullable<Chunk['vessel']>['choices'][number] | undefined;
   for await (const chunk of serverEvents(response.body!)) {
     if (chunk.error) throw apiError(chunk.error);
@@ -73,6 +84,8 @@ export async function askDemo(
     const piece = choice?.text ?? choice?.delta?.content ?? '';
     if (io.stderr.isTTY) io.stderr.write(piece);
     text += piece;
+    tokens += (choice?.logprobs?.content ?? choice?.logprobs?.tokens ?? []).length;
+    if (choice?.logprobs) onTokens?.(tokens);
     finishReason = choice?.finish_reason ?? finishReason;
     detail = chunk.vessel?.choices[0] ?? detail;
   }
@@ -90,6 +103,7 @@ export async function askDemo(
     bytesPerTokenPerHop: stats?.bytesPerTokenPerHop ?? 0,
     relayMessagesPerToken: stats?.relayMessagesPerToken ?? 0,
     failovers: stats?.failovers ?? 0,
+    recoveries: stats?.recoveries ?? [],
   };
 }
 

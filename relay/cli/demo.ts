@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LanguageManifest } from '../../shared/models/manifest.ts';
 import { VesselError } from '../../shared/protocol/errors.ts';
+import type { Coordinator } from '../coordinator.ts';
 import { HubClient } from '../models/hub-client.ts';
 import { readHubToken } from '../models/hub-token.ts';
 import { importModel } from '../models/import-model.ts';
@@ -16,7 +17,8 @@ import { askDemo, type DemoQuestion } from './demo-question.ts';
 import { ensurePage } from './ensure-page.ts';
 import { parseCount, parseDtype, parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
-import { openProviderTabs } from './provider-tabs.ts';
+import { openProviderTabs, type ProviderTabs } from './provider-tabs.ts';
+import { type Fault, faultKinds, makeTrouble, peerEndOf } from './tab-faults.ts';
 import { waitUntil } from './wait-until.ts';
 
 const usage = `usage: vessel demo [--model <folder | id | hf:org/name>] [--prompt <text>] [options]
@@ -34,6 +36,10 @@ Starts a relay and provider tabs in headless Chromium, asks through the HTTP API
   --temperature <x>    0 is greedy (default: 0)
   --seed <n>           seed of the draw
   --ignore-eos         do not stop at a stop token
+  --kill-at <t[:hop]>  when the answer has t tokens, end the tab of that hop (from 1; default: the last) without a word
+  --freeze-at <...>    the same, but the tab stands still
+  --partition-at <...> the same, but nothing it sends to other tabs arrives. Each may be given several times
+  --spares <n>         more tabs that hold layers too (default: one per hop when a tab is to fail, else none)
   --json               one JSON object on standard output instead of text
   --timeout <s>        give up after this long (default: 900)
   --data <folder>      data folder of models named by id (default: VESSEL_HOME or ~/.vessel)
@@ -51,6 +57,10 @@ const options = {
   temperature: { type: 'string' },
   seed: { type: 'string' },
   'ignore-eos': { type: 'boolean' },
+  'kill-at': { type: 'string', multiple: true },
+  'freeze-at': { type: 'string', multiple: true },
+  'partition-at': { type: 'string', multiple: true },
+  spares: { type: 'string' },
   json: { type: 'boolean' },
   timeout: { type: 'string' },
   data: { type: 'string' },
@@ -81,6 +91,9 @@ export const demoCommand: Command = {
       const page = await ensurePage(io);
       const { store, model, manifest } = await findModel(values, folder, io);
       const split = parseSplit(values, manifest.architecture.layers);
+      const faults = parseFaults(values, split.length);
+      const spares =
+        values.spares === undefined ? (faults.length > 0 ? split.length : 0) : parseCount(values.spares, 'spares', 0, 64);
       const relay = await startRelay({
         folder,
         store,
@@ -93,13 +106,15 @@ export const demoCommand: Command = {
         queueMs: 60_000,
       });
       cleanups.unshift(() => relay.close());
-      io.stderr.write(`relay at ${relay.url}; opening ${split.length} tab(s), layers ${split.join(' + ')}, ${backend}\n`);
+      io.stderr.write(
+        `relay at ${relay.url}; opening ${split.length + spares} tab(s), layers ${split.join(' + ')}, ${backend}\n`,
+      );
       const tabs = await openProviderTabs(relay.url, { backend, memoryBytes: tabMemoryBytes }, (note) =>
         io.stderr.write(`${note}\n`),
       );
       cleanups.unshift(() => tabs.close());
       const ready = (async () => {
-        await Promise.all(split.map(() => tabs.open()));
+        await Promise.all(Array.from({ length: split.length + spares }, () => tabs.open()));
         const shown = new Map<string, string>();
         await waitUntil(
           () => {
@@ -108,7 +123,11 @@ export const demoCommand: Command = {
               if (text !== '' && shown.get(peer) !== text) io.stderr.write(`tab ${peer.slice(-6)}: ${text}\n`);
               shown.set(peer, text);
             }
-            return relay.coordinator.isReady(model.id);
+            // Spares take over at once only when they hold their layers.
+            const holding = relay.coordinator
+              .view()
+              .providers.filter(({ shards }) => shards.some(({ phase }) => phase === 'ready'));
+            return relay.coordinator.isReady(model.id) && holding.length === split.length + spares;
           },
           { signal, timeoutMs, onTimeout: () => new VesselError('deadline', 'The tabs did not become ready in time.') },
         );
@@ -121,7 +140,8 @@ export const demoCommand: Command = {
       })();
       ready.catch(() => undefined);
       await Promise.race([ready, tabs.failed]);
-      const report = await Promise.race([askDemo(relay.url, manifest.name, question, io, signal), tabs.failed]);
+      const onTokens = faults.length > 0 ? troubleMaker(faults, relay.coordinator, tabs, io) : undefined;
+      const report = await Promise.race([askDemo(relay.url, manifest.name, question, io, signal, onTokens), tabs.failed]);
       io.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${report.text}\n`);
       return 0;
     } finally {
@@ -130,6 +150,28 @@ export const demoCommand: Command = {
     }
   },
 };
+
+/** Says what to do with each number of tokens. */
+function troubleMaker(faults: readonly Fault[], coordinator: Coordinator, tabs: ProviderTabs, io: CommandIo) {
+  const waiting = new Set(faults);
+  return (tokens: number): void => {
+    for (const fault of [...waiting]) {
+      if (tokens < fault.token) continue;
+      waiting.delete(fault);
+      void trouble(fault, coordinator, tabs, io).catch((thrown) => io.stderr.write(`no ${fault.kind}: ${String(thrown)}\n`));
+    }
+  };
+}
+
+async function trouble({ kind, token, hop }: Fault, coordinator: Coordinator, tabs: ProviderTabs, io: CommandIo): Promise<void> {
+  const peer = coordinator.routes()[0]?.[hop - 1];
+  const ends = await Promise.all(tabs.all.map((tab) => peerEndOf(tab).catch(() => null)));
+  const tab = tabs.all.find((_, index) => ends[index] !== null && peer?.endsWith(ends[index]!));
+  if (!peer || !tab) throw new Error(`nobody is at hop ${hop} any more`);
+  tabs.giveUp(tab);
+  io.stderr.write(`${kind}: hop ${hop}, tab ${peer.slice(-6)}, at token ${token}\n`);
+  await makeTrouble(kind, tab);
+}
 
 /** A folder is converted into a store that goes with the demo; a name is looked up in the data folder. */
 async function findModel(
@@ -207,6 +249,16 @@ function parseSplit(values: Values, layers: number): number[] {
   const tabs = parseCount(values.tabs ?? String(Math.min(2, layers)), 'tabs', 1, 128);
   if (tabs > layers) throw new UsageError(`--tabs ${tabs} is more than this model's ${layers} layers`);
   return Array.from({ length: tabs }, (_, i) => Math.floor(layers / tabs) + (i < layers % tabs ? 1 : 0));
+}
+
+function parseFaults(values: Values, hops: number): Fault[] {
+  return faultKinds.flatMap((kind) =>
+    (values[`${kind}-at`] ?? []).map((text) => {
+      const [token = '', hop = String(hops), ...rest] = text.split(':');
+      if (rest.length > 0) throw new UsageError(`--${kind}-at is <token> or <token>:<hop>, not "${text}"`);
+      return { kind, token: parseCount(token, `${kind}-at`, 1, 1_000_000), hop: parseCount(hop, `${kind}-at`, 1, hops) };
+    }),
+  );
 }
 
 function parseQuestion(values: Values): DemoQuestion {

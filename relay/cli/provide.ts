@@ -16,6 +16,7 @@ const usage = `usage: vessel provide --relay <url> [options]
   --memory <MiB>      memory for weights and sessions together (default: a quarter of this machine's)
   --threads <n>       threads of the computation (default: 1)
   --duty <percent>    share of the time to compute, 1 to 100 (default: 100)
+  --hide-address      other peers do not learn this machine's address (slower: connections go over TURN or the relay)
   --rpc <url>         a node of the chain to check payments with (default: the relay's)
   --data <folder>     data folder (default: VESSEL_HOME or ~/.vessel)
 
@@ -27,6 +28,7 @@ const options = {
   memory: { type: 'string' },
   threads: { type: 'string' },
   duty: { type: 'string' },
+  'hide-address': { type: 'boolean' },
   rpc: { type: 'string' },
   data: { type: 'string' },
 } as const;
@@ -55,6 +57,7 @@ export const provideCommand: Command = {
       ...(values.rpc ? { rpcUrl: values.rpc } : {}),
       memoryBytes: mebibytes * 2 ** 20,
       threads,
+      hideAddress: values['hide-address'] ?? false,
       dutyCycle: duty / 100,
       onState: (state, error) => io.stderr.write(`relay: ${state}${error ? ` (${error.message})` : ''}\n`),
       onShards: (text) => {

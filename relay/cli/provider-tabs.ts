@@ -12,6 +12,10 @@ export interface ProviderTabs {
   readonly browser: HeadlessBrowser;
   /** Opens one more tab. Resolves when it has begun; the relay tells when it is ready. */
   open(): Promise<Tab>;
+  /** Tabs that are open. */
+  readonly all: readonly Tab[];
+  /** This one may crash from now on: it is meant to. */
+  giveUp(tab: Tab): void;
   /** Rejects when a tab says that it cannot contribute. */
   readonly failed: Promise<never>;
   close(): Promise<void>;
@@ -36,16 +40,24 @@ export async function openProviderTabs(
     fail = reject;
   });
   failed.catch(() => undefined);
+  const all: Tab[] = [];
+  const doomed = new Set<Tab>();
   return {
     browser,
+    all,
     failed,
+    giveUp: (tab) => void doomed.add(tab),
     async open() {
       const tab = await browser.openTab(url);
+      all.push(tab);
       tab.page.on('console', (message) => {
         if (message.type() === 'error') onNote(`a tab reports: ${message.text()}`);
       });
       tab.page.on('pageerror', (error) => onNote(`a tab reports: ${error.message}`));
-      tab.page.on('crash', () => fail(new VesselError('out_of_memory', 'A provider tab crashed, probably out of memory.')));
+      tab.page.on('crash', () => {
+        if (doomed.has(tab)) return;
+        fail(new VesselError('out_of_memory', 'A provider tab crashed, probably out of memory.'));
+      });
       await waitForNode(tab);
       // Not awaited: it resolves when the shard is ready, which the relay reports too.
       tab.page

@@ -1,12 +1,15 @@
-import type { Address } from '../../shared/receipts/hex.ts';
+import { formatEther } from 'viem';
+import type { RelayChain } from '../chain/relay-chain.ts';
 import { ModelStore } from '../models/model-store.ts';
 import { startRelay } from '../start-relay.ts';
-import { type Command, UsageError } from './command.ts';
+import type { Command, CommandIo } from './command.ts';
 import { dataFolderPath, openDataFolder } from './data-folder.ts';
 import { addDefaultModel, addDefaultServices } from './default-models.ts';
 import { parseCount, parseOptions } from './parse-options.ts';
+import { paymentEnvironment, paymentOptions, paymentUsage, readPaymentOptions } from './payment-options.ts';
 import { pageFolder } from './program-files.ts';
-import { openRemoteChain, type RemoteChainOptions } from './remote-chain.ts';
+import { coturnOf, reachOptions, reachUsage, readReach } from './reach-options.ts';
+import { openRemoteChain } from './remote-chain.ts';
 import { choosePort } from './serve-options.ts';
 import { untilAborted } from './wait-until.ts';
 
@@ -16,16 +19,15 @@ const usage = `usage: vessel relay [--port <n>] [--host <address>] [options]
   --host <address>        address to listen on (default: 127.0.0.1; 0.0.0.0 for the network, behind TLS)
   --require-key           refuse API calls without a key (vessel key create)
   --max-layers <n>        layers of one model that one provider gets at most
-  --stun <url>            STUN or TURN server for tabs, may be repeated (default: none)
+${reachUsage}
   --no-default-model      do not add the models that come with Vessel (vessel-tiny, mnist, silero-vad)
   --trust-proxy           take callers' addresses from X-Forwarded-For (behind your own proxy only)
-  --chain <rpc url>       work is paid on this chain (default: everything is free)
-  --addresses <file>      where its contracts are (default: what vessel chain deploy wrote into the data folder)
-  --confirmations <n>     blocks after which a transaction counts (default: 3)
-  --operator <address>    whose payroll the relay's key publishes (default: the key's own)
+${paymentUsage}
   --data <folder>         data folder (default: VESSEL_HOME or ~/.vessel)
 
 The relay offers every model of the data folder; models added while it runs appear by themselves.
+
+${paymentEnvironment}
 `;
 
 const options = {
@@ -33,13 +35,10 @@ const options = {
   host: { type: 'string' },
   'require-key': { type: 'boolean' },
   'max-layers': { type: 'string' },
-  stun: { type: 'string', multiple: true },
+  ...reachOptions,
   'no-default-model': { type: 'boolean' },
   'trust-proxy': { type: 'boolean' },
-  chain: { type: 'string' },
-  addresses: { type: 'string' },
-  confirmations: { type: 'string' },
-  operator: { type: 'string' },
+  ...paymentOptions,
   data: { type: 'string' },
 } as const;
 
@@ -52,6 +51,12 @@ export const relayCommand: Command = {
     const host = values.host ?? '127.0.0.1';
     const asked = values.port === undefined ? null : parseCount(values.port, 'port', 0, 65_535);
     const maxLayers = values['max-layers'] === undefined ? null : parseCount(values['max-layers'], 'max-layers', 1, 1024);
+    const paid = readPaymentOptions(values);
+    if (values['print-coturn']) {
+      io.stdout.write(await coturnOf(values));
+      return 0;
+    }
+    const reach = await readReach(values);
     const data = await openDataFolder(dataFolderPath(io.env, values.data));
     const lock = await data.lock();
     try {
@@ -61,7 +66,8 @@ export const relayCommand: Command = {
         await addDefaultServices(store, data);
       }
       const page = pageFolder();
-      const chain = values.chain === undefined ? null : await openRemoteChain(data, chainOptions(values.chain, values), io);
+      const chain = paid && (await openRemoteChain(data, paid.chain, io));
+      if (chain) await tellHotKey(chain, io);
       const relay = await startRelay({
         folder: data.relay,
         store,
@@ -69,9 +75,17 @@ export const relayCommand: Command = {
         port: await choosePort(asked, host),
         ...(page ? { pageFolder: page } : {}),
         ...(maxLayers ? { policy: { maxLayersPerProvider: maxLayers } } : {}),
-        iceServers: values.stun ? [{ urls: values.stun }] : [],
+        ...reach,
         http: { requireKey: values['require-key'] ?? false, trustProxy: values['trust-proxy'] ?? false },
-        ...(chain ? { chain } : {}),
+        ...(paid && chain
+          ? {
+              chain,
+              payments: paid.settings,
+              domains: paid.domains,
+              ...(io.env.DATABASE_URL ? { databaseUrl: io.env.DATABASE_URL } : {}),
+              onTrouble: (error) => io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`),
+            }
+          : {}),
         log: (line) => io.stderr.write(`${JSON.stringify(line)}\n`),
       });
       io.stdout.write(`relay ready at ${relay.url}${chain ? `, paid on chain ${chain.chain.place.chainId}` : ''}\n`);
@@ -88,15 +102,9 @@ export const relayCommand: Command = {
   },
 };
 
-type ChainValues = Partial<Record<'addresses' | 'confirmations' | 'operator', string | undefined>>;
-
-function chainOptions(rpcUrl: string, { addresses, confirmations, operator }: ChainValues): RemoteChainOptions {
-  if (operator !== undefined && !/^0x[0-9a-fA-F]{40}$/.test(operator))
-    throw new UsageError('--operator must be an address of 20 bytes in hex');
-  return {
-    rpcUrl,
-    confirmations: parseCount(confirmations ?? '3', 'confirmations', 1, 1_000),
-    ...(addresses === undefined ? {} : { addresses }),
-    ...(operator === undefined ? {} : { operator: operator.toLowerCase() as Address }),
-  };
+async function tellHotKey({ chain, key, operator }: RelayChain, io: CommandIo): Promise<void> {
+  const [coins, aic] = [await chain.coinsOf(key.address), await chain.aicOf(key.address)];
+  const whose = operator === key.address.toLowerCase() ? 'its own operator' : `publisher of ${operator}`;
+  io.stderr.write(`hot key ${key.address}, ${whose}: ${formatEther(coins)} coins, ${formatEther(aic)} AIC\n`);
+  if (coins === 0n) io.stderr.write('it has no coins: send it some, or nothing gets to the chain\n');
 }

@@ -12,6 +12,7 @@ import { type DataFolder, dataFolderPath, openDataFolder } from './data-folder.t
 import { addDefaultModel, addDefaultServices, defaultModel } from './default-models.ts';
 import { ensurePage } from './ensure-page.ts';
 import { findBrowser } from './find-browser.mjs';
+import { listDefaultModels } from './list-default-models.ts';
 import { parseCount, parseOptions } from './parse-options.ts';
 import { openProviderTabs, type ProviderTabs } from './provider-tabs.ts';
 import { choosePort } from './serve-options.ts';
@@ -63,11 +64,14 @@ export const startCommand: Command = {
       const page = await ensurePage(io);
       const store = await new ModelStore(data.models).open();
       const tiny = await addDefaultModel(store, data, io);
-      await addDefaultServices(store, data);
+      const graphs = await addDefaultServices(store, data);
       const layers = tiny.manifest.kind === 'language' ? tiny.manifest.architecture.layers : 0;
       const half = Math.ceil(layers / 2);
       const network = values['no-chain'] ? null : await openNetwork(data, io);
-      if (network) cleanups.unshift(() => network.close());
+      if (network) {
+        cleanups.unshift(() => network.close());
+        await listDefaultModels(network, [tiny, ...graphs]);
+      }
       const relay = await startRelay({
         folder: data.relay,
         store,

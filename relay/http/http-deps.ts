@@ -59,7 +59,8 @@ export interface ServiceAnswer {
 export interface OpenService {
   readonly provider: string;
   run(order: Record<string, unknown>, input: Uint8Array): Promise<ServiceAnswer>;
-  close(): void;
+  /** Resolves when the provider has said its last word: then it is known what was used. */
+  close(): Promise<unknown>;
 }
 
 export interface Services {

@@ -8,6 +8,7 @@ import type { SessionKeys } from './keys/session-keys.ts';
 
 export interface Money {
   payments: Payments;
+  listings: ModelListings;
   wallets: Wallets;
   escrow: Escrow;
   sessionKeys: SessionKeys;
@@ -23,6 +24,25 @@ export interface Money {
   domains(): string[];
 }
 
+/** The registry's entries of models, a minute old at most. */
+export interface ModelListings {
+  /** @param model manifest CID. null: not listed. Throws `chain_unavailable`. */
+  of(model: string): Promise<ModelListing | null>;
+}
+
+export interface ModelListing {
+  asset: bigint;
+  owner: Address | null;
+  /** Counts up with each change. */
+  version: number;
+  /** Basis points of the compute price. */
+  useRoyalty: number;
+  networkFee: number;
+  /** Wei per 1,000 units. */
+  priceFloor: bigint;
+  active: boolean;
+}
+
 /** Whether a wallet signed: by its key, or by its contract (ERC-1271). False for rubbish; throws `chain_unavailable` only. */
 export interface Wallets {
   verifyMessage(wallet: Address, message: string, signature: Hex): Promise<boolean>;
@@ -35,6 +55,8 @@ export interface Escrow {
   balanceOf(payer: Address): Promise<bigint>;
   /** All zero before the first authorization. */
   authorizationOf(payer: Address, sessionKey: Address): Promise<AuthorizationState>;
+  /** The chain's clock, unix seconds, and for how long after an expiry vouchers still count. */
+  times(): Promise<{ now: number; claimWindow: number }>;
   /** Submits `authorizeBySig` at the relay's cost; resolves when it counts. Throws `bad_request` with the contract's reason. */
   authorize(authorization: Authorization, signature: Hex): Promise<void>;
 }

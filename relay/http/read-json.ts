@@ -1,6 +1,7 @@
 /** The one door for request bodies: bounded, JSON, and of the schema's form, or a refusal that names the parameter. */
 import type { z } from 'zod';
 import { VesselError } from '../../shared/protocol/errors.ts';
+import { isTooDeep } from '../../shared/protocol/json-depth.ts';
 import { RequestError } from './request-error.ts';
 
 /**
@@ -9,12 +10,15 @@ import { RequestError } from './request-error.ts';
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const text = await readText(request, maxBytes);
+  let body: unknown;
   try {
-    return JSON.parse(text);
+    body = JSON.parse(text);
   } catch {
     // The parser's own message quotes the body, which may hold a prompt.
     throw new VesselError('bad_request', 'The request body is not valid JSON.');
   }
+  if (isTooDeep(body)) throw new VesselError('bad_request', 'The request body nests too deeply.');
+  return body;
 }
 
 /** @throws RequestError `bad_request` with `param`, for the first thing that is wrong */

@@ -49,7 +49,7 @@ export interface StoredEntry extends Entry {
 /** A transaction meant for the chain. Written before it is sent, so that a restart finds it. */
 export interface Intent {
   id: string;
-  kind: 'collect' | 'fund' | 'propose' | 'accept' | 'claim' | 'payout' | 'authorize' | 'deposit';
+  kind: 'collect' | 'fund' | 'propose' | 'accept' | 'claim' | 'payout' | 'authorize' | 'deposit' | 'forfeit';
   /** What to do, enough to build the call again. */
   body: Record<string, unknown>;
   state: 'planned' | 'sent' | 'confirmed' | 'failed';

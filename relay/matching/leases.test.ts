@@ -54,22 +54,23 @@ test('silence frees everything a session held, renewal keeps it', () => {
   assert.equal(leases.renew('busy', 10 * limits.sessionLeaseMs), false, 'a lease that is over cannot be renewed');
 });
 
-test('a failed hop is replaced in its place; a full replacement changes nothing', () => {
+test('a session moves to other hops; a move that cannot be changes nothing', () => {
   const leases = new Leases();
   leases.reserve(request('s', ['a', 'b']), 0);
   leases.reserve(request('t', ['full'], { slots: 1 }), 0);
-  assert.throws(() => leases.replace('s', 'b', { providerId: 'full', slots: 1 }), code('provider_busy'));
-  assert.throws(() => leases.replace('s', 'b', { providerId: 'a', slots: 2 }), code('bad_request'));
-  assert.throws(() => leases.replace('s', 'x', { providerId: 'c', slots: 2 }), code('unknown_session'));
+  assert.throws(() => leases.move(request('s', ['a', 'full'], { slots: 1 }), 0), code('provider_busy'));
+  assert.throws(() => leases.move({ ...request('s', ['a', 'c']), asker: 'another' }, 0), code('forbidden'));
   assert.deepEqual(leases.get('s')!.providerIds, ['a', 'b']);
-  leases.replace('s', 'b', { providerId: 'c', slots: 1 });
+  leases.move(request('s', ['a', 'c'], { slots: 1 }), 0);
   assert.deepEqual(leases.get('s')!.providerIds, ['a', 'c']);
   assert.deepEqual([leases.used('b'), leases.used('c')], [0, 1]);
+  leases.move(request('unknown', ['d']), 0);
+  assert.equal(leases.used('d'), 1, 'after a restart of the relay its asker brings a session back');
 });
 
 test('counts always equal the leases there are', () => {
   const step = fc.record({
-    kind: fc.constantFrom('reserve', 'reserve', 'release', 'renew', 'replace', 'expire'),
+    kind: fc.constantFrom('reserve', 'reserve', 'release', 'renew', 'move', 'expire'),
     session: fc.integer({ min: 0, max: 5 }).map(String),
     ids: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 3 }),
     passMs: fc.integer({ min: 0, max: limits.sessionLeaseMs }),
@@ -84,7 +85,7 @@ test('counts always equal the leases there are', () => {
           if (kind === 'reserve') leases.reserve(request(session, ids), nowMs);
           if (kind === 'release') leases.release(session);
           if (kind === 'renew') leases.renew(session, nowMs);
-          if (kind === 'replace') leases.replace(session, ids[0]!, { providerId: ids.at(-1)!, slots: 2 });
+          if (kind === 'move') leases.move(request(session, ids), nowMs);
           if (kind === 'expire') leases.expire(nowMs);
         } catch (thrown) {
           assert.ok(thrown instanceof VesselError);

@@ -35,6 +35,10 @@ export class Leases {
     return this.#leases.get(session);
   }
 
+  routes(): (readonly string[])[] {
+    return [...this.#leases.values()].map(({ providerIds }) => providerIds);
+  }
+
   /** Slots in use on this provider. */
   used(providerId: string): number {
     return this.#onProvider.get(providerId)?.size ?? 0;
@@ -67,16 +71,17 @@ export class Leases {
     return true;
   }
 
-  /** The session goes on with another provider in place of one that failed. Throws as `reserve`, or `unknown_session`; then nothing changed. */
-  replace(session: string, failedId: string, hop: { providerId: string; slots: number }): Lease {
-    const lease = this.#leases.get(session);
-    if (!lease?.providerIds.includes(failedId)) throw new VesselError('unknown_session');
-    if (lease.providerIds.includes(hop.providerId)) throw new VesselError('bad_request', 'A route uses each provider once.');
-    this.#requireRoom(hop, lease.asker);
-    this.#take(lease);
-    const replaced = { ...lease, providerIds: lease.providerIds.map((id) => (id === failedId ? hop.providerId : id)) };
-    this.#put(replaced);
-    return replaced;
+  /** The session goes on with these hops. Throws as `reserve`, or `forbidden` for somebody else's; then nothing changed. */
+  move(request: LeaseRequest, nowMs: number): Lease {
+    const before = this.#leases.get(request.session);
+    if (before && before.asker !== request.asker) throw new VesselError('forbidden', 'This session is not yours.');
+    if (before) this.#take(before);
+    try {
+      return this.reserve(request, nowMs);
+    } catch (thrown) {
+      if (before) this.#put(before);
+      throw thrown;
+    }
   }
 
   /** False if it was not there. */

@@ -48,6 +48,39 @@ test('a pair that cannot connect is forbidden, or goes over the circuit where th
   assert.deepEqual(ids(ask([...providers, ready('c', 2, 4)], { circuitRttMs: 600 })), ['a', 'c']);
 });
 
+test('a proven pair is preferred along the whole route, also to providers that compute a little faster', () => {
+  const providers = [
+    ready('a', 0, 1, { rttMsToPeers: rtt(['b', 40]) }),
+    ready('b', 1, 3, { rttMsToPeers: rtt(['c', 40]) }),
+    ready('c', 3, 4, { rttMsToPeers: rtt(['a', 40]) }),
+    ready('x', 0, 1, { layerMsPerToken: 0.5 }),
+    ready('y', 1, 3, { layerMsPerToken: 0.5 }),
+    ready('z', 3, 4, { layerMsPerToken: 0.5 }),
+  ];
+  assert.deepEqual(ids(ask(providers)), ['a', 'b', 'c']);
+});
+
+test('a pair that has only the circuit is the last choice: behind a slow proven one, behind one that nobody has tried', () => {
+  const circuit = ready('a', 0, 2, { rttMsToPeers: rtt(['slow', 400]), unreachable: new Set(['peer-b']) });
+  const others = [ready('b', 2, 4, { layerMsPerToken: 0.1 }), ready('new', 2, 4), ready('slow', 2, 4)];
+  for (const [last, left] of [
+    ['new', others],
+    ['slow', others.filter(({ id }) => id !== 'new')],
+    ['b', others.filter(({ id }) => id === 'b')],
+  ] as const) {
+    assert.deepEqual(ids(ask([circuit, ...left], { circuitRttMs: 600 })), ['a', last]);
+  }
+});
+
+test('it is enough that one side of a pair could not connect, and a measurement of the other does not undo it', () => {
+  const providers = [
+    ready('a', 0, 2),
+    ready('b', 2, 4, { unreachable: new Set(['peer-a']), rttMsToPeers: rtt(['a', 5]) }),
+    ready('c', 2, 4),
+  ];
+  assert.deepEqual(ids(ask(providers, { circuitRttMs: 600 })), ['a', 'c']);
+});
+
 test('the way back from the last hop to the first counts', () => {
   const providers = [
     ready('a', 0, 1, { rttMsToPeers: rtt(['b', 10]) }),

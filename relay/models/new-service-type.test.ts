@@ -33,10 +33,12 @@ const spectrumEnergy: ServiceType<Settings, Order, Result> = {
   result: resultSchema,
   maxInputBytes: 400,
   unit: 'value',
+  positionsPerUnit: 2,
   streaming: true,
   checkGraph({ inputs }) {
     if (inputs[0]?.shape.length !== 1) throw new VesselError('bad_checkpoint', 'Spectrum energy: the input must be one row.');
   },
+  mostUnits: ({ count }) => count,
   meter: ({ count }) => ({ unit: 'value', amount: count }),
 };
 
@@ -87,6 +89,7 @@ test('a third service type takes its folders and a line in each registry, and no
     meter: { unit: 'value', amount: 3 },
   });
   assert.equal(resultSchema.parse((await session.run({ count: 3 }, input)).result).total, 112);
+  assert.deepEqual([service.mostPositions({ count: 3 }, 12), service.positionsOf({ unit: 'value', amount: 3 })], [6, 6]);
   await assert.rejects(session.run({ count: 0 }, input), { code: 'bad_request' });
   await service.dispose();
 });

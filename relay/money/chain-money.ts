@@ -13,6 +13,7 @@ import { type AccountOrder, type ChainRpc, type Money, RpcError, type Wallets } 
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PayingParty, Payments } from '../payments/payments.ts';
 import { LedgerPayroll } from './ledger-payroll.ts';
+import { ChainListings } from './model-listings.ts';
 import { openGate } from './open-gate.ts';
 import { type SubmitParts, submit } from './submit.ts';
 
@@ -35,10 +36,12 @@ export function chainMoney(options: ChainMoneyParts): Money {
   const gate = openGate(parts, sessionKeys);
   return {
     payments,
+    listings: new ChainListings(chain),
     wallets: chainWallets(client),
     escrow: {
       balanceOf: (payer) => chain.balanceOf(payer),
       authorizationOf: (payer, sessionKey) => chain.authorizationOf(payer, sessionKey),
+      times: async () => ({ now: await chain.now(), claimWindow: await chain.claimWindow() }),
       authorize: async ({ payer, sessionKey, cap, expiry }, signature) => {
         await submit(parts, {
           id: `authorize:${payer}:${sessionKey}:${cap}:${expiry}`,

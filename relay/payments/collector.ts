@@ -54,8 +54,10 @@ export class Collector {
     const postings: Posting[] = [];
     const facts: [string, string][] = [[keys.collecting, '']];
     const channels = [];
+    // Not from the newest block: what somebody else has just claimed for us may be reorganised away.
+    const confirmed = await chain.confirmed();
     for (const { payer, sessionKey, cumulative } of charges) {
-      const { paidOut } = await chain.channelOf(payer, sessionKey, operator);
+      const { paidOut } = await confirmed.channelOf(payer, sessionKey, operator);
       const booked = BigInt((await ledger.read(keys.collected(payer, sessionKey))) ?? 0);
       if (paidOut <= booked) continue;
       postings.push({ account: `payer:${payer}:${sessionKey}`, amount: paidOut - booked });

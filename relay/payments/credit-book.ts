@@ -75,6 +75,18 @@ export class CreditBook {
     return new Map([...credits].map(([account, credit]) => [account, toMessage(credit)]));
   }
 
+  /**
+   * Takes over a credit that was signed here and that this ledger does not know (it was put back to an older state, say), together with
+   * `facts`. All of it counts as used. Call it in turn with the others.
+   */
+  async adopt(credit: CreditFact, facts: readonly (readonly [string, string])[] = []): Promise<void> {
+    const { promised, used } = this.#accounts.get(credit.account) ?? { promised: 0n, used: 0n };
+    const missing = credit.cumulative - promised;
+    const newest: [string, string][] = missing > 0n ? [[keys.credit(credit.account), writeFact(credit)]] : [];
+    await this.#ledger.append([], [...newest, ...facts]);
+    if (missing > 0n) this.#accounts.set(credit.account, { promised: credit.cumulative, used: used + missing });
+  }
+
   /** The session is over. `earned`: accounts whose last word is known. */
   end(session: string, earned: Owed): void {
     const owed = this.#sessions.get(session);

@@ -7,9 +7,9 @@ import { type DirectFact, directFact, keys, readFact, writeFact } from './facts.
 
 export class DirectBook {
   readonly #ledger: Ledger;
-  readonly #chain: Pick<Chain, 'channelOf' | 'remainingOf'>;
+  readonly #chain: Pick<Chain, 'confirmed'>;
 
-  constructor(ledger: Ledger, chain: Pick<Chain, 'channelOf' | 'remainingOf'>) {
+  constructor(ledger: Ledger, chain: Pick<Chain, 'confirmed'>) {
     this.#ledger = ledger;
     this.#chain = chain;
   }
@@ -20,8 +20,11 @@ export class DirectBook {
 
   /** Books what was paid out by others' transactions: an account may take what is its own at any time. */
   async catchUp(): Promise<void> {
-    for (const { payer, sessionKey, claimed } of await this.all()) {
-      for (const payee of Object.keys(claimed) as Address[]) await this.bookPaidOut(payer, sessionKey, payee);
+    const records = await this.all();
+    if (records.length === 0) return;
+    const chain = await this.#chain.confirmed();
+    for (const { payer, sessionKey, claimed } of records) {
+      for (const payee of Object.keys(claimed) as Address[]) await this.bookPaidOut(payer, sessionKey, payee, chain);
     }
   }
 
@@ -30,8 +33,9 @@ export class DirectBook {
     const record = await this.read(payer, sessionKey);
     const entries: Entry[] = [];
     const claimed = { ...record.claimed };
+    const chain = await this.#chain.confirmed();
     for (const payee of bestOf(record.vouchers).keys()) {
-      const now = (await this.#chain.channelOf(payer, sessionKey, payee)).claimed;
+      const now = (await chain.channelOf(payer, sessionKey, payee)).claimed;
       const added = now - (claimed[payee] ?? 0n);
       if (added <= 0n) continue;
       claimed[payee] = now;
@@ -46,13 +50,14 @@ export class DirectBook {
       });
     }
     const kept = prune({ ...record, claimed });
-    if (entries.length === 0 || (await this.#chain.remainingOf(payer, sessionKey)) === 0n) kept.vouchers = [];
+    if (entries.length === 0 || (await chain.remainingOf(payer, sessionKey)) === 0n) kept.vouchers = [];
     await this.#ledger.append(entries, [[keys.direct(payer, sessionKey), writeFact(kept)]]);
   }
 
-  async bookPaidOut(payer: Address, sessionKey: Address, payee: Address): Promise<void> {
+  async bookPaidOut(payer: Address, sessionKey: Address, payee: Address, at?: Chain): Promise<void> {
+    const chain = at ?? (await this.#chain.confirmed());
     const record = await this.read(payer, sessionKey);
-    const { paidOut } = await this.#chain.channelOf(payer, sessionKey, payee);
+    const { paidOut } = await chain.channelOf(payer, sessionKey, payee);
     // Not beyond what the books know as claimed: the rest comes with its claim.
     const known = record.claimed[payee] ?? 0n;
     const now = paidOut < known ? paidOut : known;

@@ -16,10 +16,11 @@ import type { Voucher } from '../../shared/receipts/typed-data.ts';
 import type { Chain } from '../chain/chain.ts';
 import { callBody } from '../chain/contract-calls.ts';
 import type { ChainSender } from '../chain/sender.ts';
+import { InTurn } from '../ledger/in-turn.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { bestOf, DirectBook, prune } from './direct-book.ts';
 import { type DirectFact, directFact, keys, readFact, receiptFact, writeFact } from './facts.ts';
-import { InTurn } from './in-turn.ts';
+import type { LeastAmounts } from './least-amounts.ts';
 import { batchSize, type PaymentSettings } from './payment-settings.ts';
 import { dueAccounts } from './payouts.ts';
 import { perform } from './perform.ts';
@@ -37,7 +38,9 @@ interface DirectParts {
   chain: Chain;
   sender: ChainSender;
   operator: Address;
-  settings: Pick<PaymentSettings, 'minClaim' | 'minPayout' | 'collectMargin'>;
+  settings: Pick<PaymentSettings, 'collectMargin'>;
+  /** What is worth its gas now. */
+  least: () => Promise<LeastAmounts>;
   /** Of a model, by the sha2-256 of its manifest. */
   shares: (model: Hex) => Promise<Share[]>;
 }
@@ -111,13 +114,14 @@ export class DirectVouchers {
     const { ledger, chain, settings } = this.#parts;
     const window = await chain.claimWindow();
     const now = await chain.now();
+    const least = await this.#parts.least();
     const ready: DirectFact[] = [];
     for (const [, text] of await ledger.list(keys.directs)) {
       const record = readFact(directFact, text);
       const open = openAmount(record);
       if (open === 0n) continue;
       const { expiry } = await chain.authorizationOf(record.payer, record.sessionKey);
-      if (open >= settings.minClaim || expiry + window - now < settings.collectMargin) ready.push(record);
+      if (open >= least.claim || expiry + window - now < settings.collectMargin) ready.push(record);
     }
     let claimed = 0;
     const items = ready.flatMap((record) => record.vouchers.map((voucher) => ({ record, voucher: voucher as VoucherMessage })));
@@ -161,8 +165,8 @@ export class DirectVouchers {
 
   /** Pays out what was claimed, to payout addresses. Returns how many accounts. */
   async payOut(signal?: AbortSignal): Promise<number> {
-    const { ledger, chain, sender, operator, settings } = this.#parts;
-    const due = await dueAccounts(ledger, 'direct:', settings.minPayout);
+    const { ledger, chain, sender, operator, least } = this.#parts;
+    const due = await dueAccounts(ledger, 'direct:', (await least()).payout);
     if (due.length === 0) return 0;
     const records = (await ledger.list(keys.directs)).map(([, text]) => readFact(directFact, text));
     let paid = 0;

@@ -22,6 +22,8 @@ export const epochFact = z.strictObject({
   epoch,
   /** Root's accounts, with what this root adds and how much of that no receipt stands for. */
   lines: z.array(z.strictObject({ account, cumulative: wei, added: wei, float: z.string().transform(BigInt) })),
+  /** Transactions that cancelled this epoch's root with a credit that was not in it, and now is. */
+  corrections: z.array(z.strictObject({ transaction: z.string(), credit: creditFact })).default([]),
 });
 export type EpochFact = z.infer<typeof epochFact>;
 
@@ -66,6 +68,14 @@ export const keys = {
   /** Every key that has signed credits for the operator here. */
   publishers: 'publisher:',
   eventBlock: 'events:next-block',
+  /** Epoch of the newest root that was proposed on chain: what forfeits are from. */
+  proposedEpoch: 'events:proposed-epoch',
+  /** One for each transaction that cancelled this epoch's root. */
+  cancelled: (number: number) => `cancelled:${number}:`,
+  /** Forfeited from what this epoch's root adds for the account. */
+  held: (number: number, name: Address) => `held:${number}:${name}`,
+  /** Id of the entry of a forfeit. */
+  verdict: (verdict: Hex, name: Address) => `verdict:${verdict}:${name}`,
 } as const;
 
 export function readFact<T>(schema: z.ZodType<T>, text: string): T {

@@ -7,17 +7,19 @@
  */
 import { concatHex } from 'viem';
 import { VesselError } from '../../shared/protocol/errors.ts';
-import type { Address } from '../../shared/receipts/hex.ts';
+import type { Address, Hex } from '../../shared/receipts/hex.ts';
 import { parsePayroll, toJson } from '../../shared/receipts/payroll-file.ts';
 import { buildPayrollTree, type PayrollTree } from '../../shared/receipts/payroll-tree.ts';
 import type { Chain } from '../chain/chain.ts';
 import { callBody } from '../chain/contract-calls.ts';
 import type { ChainSender } from '../chain/sender.ts';
 import type { Entry, Ledger, Posting } from '../ledger/ledger.ts';
+import { watchChain } from './chain-watch.ts';
 import type { Collector } from './collector.ts';
 import type { CreditBook } from './credit-book.ts';
-import { type EpochFact, epochFact, keys, readFact, writeFact } from './facts.ts';
+import { type CreditFact, type EpochFact, epochFact, keys, readFact, writeFact } from './facts.ts';
 import { perform } from './perform.ts';
+import { shownCredit } from './shown-credit.ts';
 
 export type EpochState =
   /** No root is under way. */
@@ -31,7 +33,12 @@ interface EpochParts {
   sender: ChainSender;
   operator: Address;
   collector: Collector;
+  /** Takes a credit over into the credit book, with facts in the same write, in turn with new promises. */
+  adopt: (credit: CreditFact, facts: [string, string][]) => Promise<void>;
 }
+
+/** A root cancelled this often without a reason that can be read needs a person. */
+const maxUnexplained = 2;
 
 export class PayrollEpochs {
   readonly #parts: EpochParts;
@@ -81,7 +88,7 @@ export class PayrollEpochs {
         [keys.openEpoch, `${epoch + 1}`],
         [keys.closingEpoch, `${epoch}`],
         [keys.closedAtMs, `${nowMs}`],
-        [keys.epoch(epoch), writeFact({ epoch, lines } satisfies EpochFact)],
+        [keys.epoch(epoch), writeFact({ epoch, lines, corrections: [] } satisfies EpochFact)],
         [keys.payroll(epoch), toJson({ operator: this.#parts.operator, epoch, tree })],
         ...collector.facts(`epoch-${epoch}`, await collector.due()),
       ],
@@ -96,17 +103,23 @@ export class PayrollEpochs {
     const closing = await ledger.read(keys.closingEpoch);
     if (!closing) return { state: 'open', epoch: await this.openEpoch() };
     const epoch = Number(closing);
-    const tree = (await this.tree(epoch))!;
     if ((await chain.currentOf(operator)).epoch < epoch) {
-      await this.#fund(epoch, tree, signal);
-      await this.#propose(epoch, tree, signal);
+      for (let isThere = false; !isThere; ) {
+        const cancelled = await this.#correct(epoch);
+        const tree = (await this.tree(epoch))!;
+        await this.#fund(epoch, tree, signal);
+        isThere = await this.#propose(epoch, tree, cancelled, signal);
+      }
       const { readyAt } = await chain.pendingOf(operator);
       if ((await chain.currentOf(operator)).epoch < epoch) {
         if ((await chain.now()) < readyAt) return { state: 'pending', epoch, readyAt };
         await this.#accept(epoch, signal);
       }
     }
-    await this.#book(epoch, tree);
+    // A window that ended in a block which is reorganised away is open again: the root may still be challenged.
+    const confirmed = await chain.confirmed();
+    if ((await confirmed.currentOf(operator)).epoch < epoch) return { state: 'pending', epoch, readyAt: await chain.now() };
+    await this.#book(epoch, (await this.tree(epoch))!);
     return { state: 'open', epoch: epoch + 1 };
   }
 
@@ -143,7 +156,8 @@ export class PayrollEpochs {
     await perform(ledger, sender, { ...step, id: `fund:${epoch}:again:${await chain.fundedOf(operator)}` }, signal);
   }
 
-  async #propose(epoch: number, tree: PayrollTree, signal?: AbortSignal): Promise<void> {
+  /** True when the root is on chain; false when it was cancelled since `cancelled` was counted. */
+  async #propose(epoch: number, tree: PayrollTree, cancelled: number, signal?: AbortSignal): Promise<boolean> {
     const { ledger, chain, sender, operator } = this.#parts;
     const isThere = async () =>
       (await chain.pendingOf(operator)).epoch === epoch || (await chain.currentOf(operator)).epoch >= epoch;
@@ -153,16 +167,53 @@ export class PayrollEpochs {
       isDone: isThere,
       body: async () => callBody('payroll', 'propose', [operator, tree.root, tree.total, epoch]),
     });
-    await perform(ledger, sender, step(`propose:${epoch}`), signal);
-    // Cancelled since: the same root again, once. If a challenge found a fault in it, a person has to look.
-    if (!(await isThere())) await perform(ledger, sender, step(`propose:${epoch}:again`), signal);
+    const id = cancelled === 0 ? `propose:${epoch}` : `propose:${epoch}:${cancelled}`;
+    await perform(ledger, sender, step(id), signal);
+    if (!(await isThere())) {
+      await watchChain(ledger, chain, operator);
+      if ((await ledger.list(keys.cancelled(epoch))).length > cancelled) return false;
+      // Reorganised away after all, or its cancellation is not confirmed yet.
+      const confirmed = await chain.confirmed();
+      if ((await confirmed.pendingOf(operator)).epoch === epoch)
+        throw new VesselError('chain_unavailable', `The root of epoch ${epoch} is being cancelled. It is looked at again.`);
+      await perform(ledger, sender, step(`${id}:again`), signal);
+    }
     const [pending, current] = [await chain.pendingOf(operator), await chain.currentOf(operator)];
     const found = pending.epoch === epoch ? pending : current.epoch === epoch ? current : null;
-    if (found?.root !== tree.root)
+    if (found?.root === tree.root) return true;
+    throw new VesselError(
+      'internal',
+      `The chain has ${found ? `another root (${found.root})` : 'no root'} for epoch ${epoch}. Run vessel books check.`,
+    );
+  }
+
+  /**
+   * Takes over the credits by which this epoch's root was cancelled: the root proposed next honours them. Nobody else's part
+   * changes. Returns how often it was cancelled.
+   */
+  async #correct(epoch: number): Promise<number> {
+    const { ledger, chain, operator, adopt } = this.#parts;
+    const cancelled = await ledger.list(keys.cancelled(epoch));
+    let explained = 0;
+    for (const [, transaction] of cancelled) {
+      const fact = readFact(epochFact, (await ledger.read(keys.epoch(epoch)))!);
+      const isKnown = fact.corrections.some((correction) => correction.transaction === transaction);
+      const credit = isKnown ? null : await shownCredit(chain, transaction as Hex, operator);
+      if (isKnown || credit) explained += 1;
+      if (!credit) continue;
+      const corrected = withCredit(fact, credit, transaction);
+      const tree = buildPayrollTree(new Map(corrected.lines.map(({ account, cumulative }) => [account, cumulative])));
+      await adopt(credit, [
+        [keys.epoch(epoch), writeFact(corrected)],
+        [keys.payroll(epoch), toJson({ operator, epoch, tree })],
+      ]);
+    }
+    if (cancelled.length - explained > maxUnexplained)
       throw new VesselError(
         'internal',
-        `The chain has ${found ? `another root (${found.root})` : 'no root'} for epoch ${epoch}. Run vessel books check.`,
+        `The root of epoch ${epoch} was cancelled ${cancelled.length} times, and not by a credit that can be read. Run vessel books check.`,
       );
+    return cancelled.length;
   }
 
   #accept(epoch: number, signal?: AbortSignal): Promise<void> {
@@ -182,7 +233,7 @@ export class PayrollEpochs {
 
   async #book(epoch: number, { root, total }: PayrollTree): Promise<void> {
     const { ledger } = this.#parts;
-    const { lines } = readFact(epochFact, (await ledger.read(keys.epoch(epoch)))!);
+    const { lines, corrections } = readFact(epochFact, (await ledger.read(keys.epoch(epoch)))!);
     const float = lines.reduce((sum, line) => sum + line.float, 0n);
     const floats = lines.flatMap(({ account, float }): Posting[] =>
       float === 0n ? [] : [{ account: `earned:${account}`, amount: float }],
@@ -196,7 +247,7 @@ export class PayrollEpochs {
           ],
     );
     const entries: Entry[] = [];
-    const evidence = { epoch, root, total };
+    const evidence = { epoch, root, total, ...(corrections.length > 0 ? { corrections } : {}) };
     if (floats.length > 0)
       entries.push({
         id: `float:${epoch}`,
@@ -210,4 +261,17 @@ export class PayrollEpochs {
       [keys.acceptedEpoch, `${epoch}`],
     ]);
   }
+}
+
+/** No receipt stands for what the credit adds, as far as this ledger knows: it is the operator's to bear until one does. */
+function withCredit(fact: EpochFact, credit: CreditFact, transaction: string): EpochFact {
+  const { account, cumulative } = credit;
+  const known = fact.lines.find((line) => line.account === account) ?? { account, cumulative: 0n, added: 0n, float: 0n };
+  const more = cumulative > known.cumulative ? cumulative - known.cumulative : 0n;
+  const line = { account, cumulative: known.cumulative + more, added: known.added + more, float: known.float + more };
+  return {
+    ...fact,
+    lines: [...fact.lines.filter((other) => other.account !== account), line],
+    corrections: [...fact.corrections, { transaction, credit }],
+  };
 }

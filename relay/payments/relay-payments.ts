@@ -11,7 +11,9 @@ import type { Address } from '../../shared/receipts/hex.ts';
 import { modelWord } from '../../shared/receipts/ids.ts';
 import { type PricedHop, quote, type Share } from '../../shared/receipts/price.ts';
 import type { Chain } from '../chain/chain.ts';
+import type { CallBody } from '../chain/contract-calls.ts';
 import type { ChainSender } from '../chain/sender.ts';
+import { InTurn } from '../ledger/in-turn.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { type AnswerEvidence, answerEntry, answerPrice } from './answer-entry.ts';
 import { watchChain } from './chain-watch.ts';
@@ -19,13 +21,15 @@ import { Collector } from './collector.ts';
 import { CreditBook, type DigestSigner, requireWithin } from './credit-book.ts';
 import { DirectVouchers, type EarnedMessage } from './direct-vouchers.ts';
 import { keys, writeFact } from './facts.ts';
-import { InTurn } from './in-turn.ts';
+import { atRisk, type ForfeitOrder, forfeitCall } from './forfeits.ts';
+import { type LeastAmounts, leastAmounts } from './least-amounts.ts';
 import { ModelShares } from './model-shares.ts';
 import { type FindSigner, PartyBook } from './party-book.ts';
 import { defaultPaymentSettings, type PaymentSettings } from './payment-settings.ts';
 import type { PaidAnswer, PayingParty, Payments, Reservation } from './payments.ts';
 import { payFromPayroll } from './payouts.ts';
 import { type EpochState, PayrollEpochs } from './payroll-epochs.ts';
+import { perform, type Step } from './perform.ts';
 
 export interface RelayPaymentsOptions {
   ledger: Ledger;
@@ -80,13 +84,21 @@ export class RelayPayments implements Payments {
     this.#shares = new ModelShares(chain, this.#now);
     this.#parties = new PartyBook({ ledger, chain, operator, findSigner, expiryMargin: this.#settings.expiryMargin });
     this.#collector = new Collector({ ledger, chain, sender, operator });
-    this.#epochs = new PayrollEpochs({ ledger, chain, sender, operator, collector: this.#collector });
+    this.#epochs = new PayrollEpochs({
+      ledger,
+      chain,
+      sender,
+      operator,
+      collector: this.#collector,
+      adopt: (credit, facts) => this.#books.run(() => credits.adopt(credit, facts)),
+    });
     this.#directs = new DirectVouchers({
       ledger,
       chain,
       sender,
       operator,
       settings: this.#settings,
+      least: () => this.#least(),
       shares: (model) => this.#shares.of(model),
     });
     this.terms = {
@@ -255,6 +267,39 @@ export class RelayPayments implements Payments {
     });
   }
 
+  /** Wei of the account that a verdict can take at this moment: what the pending root adds and no verdict has taken. */
+  atRisk(account: Address): Promise<bigint> {
+    return this.#steps.run(async () => {
+      await watchChain(this.#options.ledger, this.#options.chain, this.#options.operator);
+      return atRisk({ ...this.#options, epochs: this.#epochs }, account);
+    });
+  }
+
+  /** What the payroll's court has to send for this verdict. Throws `bad_request` when too little is at risk. */
+  forfeitCall(order: ForfeitOrder): Promise<CallBody> {
+    return forfeitCall({ ...this.#options, epochs: this.#epochs }, order);
+  }
+
+  /**
+   * Carries out a verdict where the relay's key is the court: exactly once, however often it is called with the same verdict and
+   * account. Throws `bad_request` when too little is at risk, `chain_unavailable` when the chain refuses it (NotCourt: see
+   * `forfeitCall`).
+   */
+  forfeit(order: ForfeitOrder): Promise<void> {
+    return this.#steps.run(async () => {
+      const { ledger, chain, sender, operator } = this.#options;
+      await watchChain(ledger, chain, operator);
+      const step: Step = {
+        id: `forfeit:${order.verdict}:${order.account}`,
+        kind: 'forfeit',
+        isDone: async () => (await ledger.read(keys.verdict(order.verdict, order.account))) !== null,
+        body: () => this.forfeitCall(order),
+      };
+      await perform(ledger, sender, step, this.#closing.signal);
+      await watchChain(ledger, chain, operator);
+    });
+  }
+
   /** The leaves of an epoch's root as JSON, from the moment it is closed; null for one that is not. */
   payrollFile(epoch: number): Promise<string | null> {
     return this.#epochs.file(epoch);
@@ -265,7 +310,7 @@ export class RelayPayments implements Payments {
     const { signal } = this.#closing;
     const state = await this.#epochs.advance(signal);
     await watchChain(ledger, chain, operator);
-    const parts = { ...this.#options, epochs: this.#epochs, minPayout: this.#settings.minPayout };
+    const parts = { ...this.#options, epochs: this.#epochs, minPayout: (await this.#least()).payout };
     if ((await payFromPayroll(parts, signal)) > 0) await watchChain(ledger, chain, operator);
     await this.#directs.catchUp();
     await this.#directs.claim(signal);
@@ -290,6 +335,10 @@ export class RelayPayments implements Payments {
     if (urgent.length === 0) return;
     await ledger.append([], this.#collector.facts(`early-${randomUUID()}`, urgent));
     await this.#collector.run(signal);
+  }
+
+  #least(): Promise<LeastAmounts> {
+    return leastAmounts(this.#options.chain, this.#settings);
   }
 
   #trouble(error: unknown): void {

@@ -29,7 +29,7 @@ async function relay({ maxQueued = 100 } = {}) {
     coordinator,
     relayPeer: `12D3KooW${'r'.repeat(44)}`,
     relayAddresses: () => ['/p2p/relay'],
-    iceServers: () => [],
+    iceServers: (peer) => [{ urls: ['turn:turn.example'], username: `${time.clock()}:${peer}`, credential: 'secret' }],
     now: time.clock,
   });
   const server = createServer();
@@ -314,6 +314,30 @@ test('[PR15] a provider that was silent for too long takes part again with its n
     place.coordinator.view().providers.map(({ peer, shards }) => [peer, shards.length]),
     [[client.identity.peer, 1]],
   );
+});
+
+test('[PR20] TURN passwords are made for each peer, and new ones come before they end', async () => {
+  const place = await relay();
+  const { url } = place;
+  const who = await newIdentity();
+  const client = new PresenceClient(url);
+  const { nonce } = await client.next('challenge');
+  client.send(await helloOf(who, nonce));
+  const { iceServers } = await client.next('welcome');
+  assert.equal(iceServers[0]!.username, `${place.time.clock()}:${who.peer}`);
+  const other = await place.client();
+  const stranger = new PresenceClient(url);
+  await stranger.next('challenge');
+  place.time.advance(1000);
+  place.presence.renewIceServers();
+  for (const [to, peer] of [
+    [client, who.peer],
+    [other, other.identity.peer],
+  ] as const) {
+    assert.equal((await to.next('ice')).iceServers[0]!.username, `${place.time.clock()}:${peer}`);
+  }
+  assert.deepEqual(stranger.received, [], 'who has not said hello gets none');
+  assert.deepEqual([place.presence.has(who.peer), place.presence.has('nobody')], [true, false]);
 });
 
 test('[PR17] a heartbeat of somebody who offers nothing is ignored', async () => {

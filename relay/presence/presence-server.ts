@@ -14,6 +14,7 @@ import { limits } from '../../shared/protocol/limits.ts';
 import { parseMessage } from '../../shared/protocol/parse-message.ts';
 import {
   helloText,
+  type IceServer,
   type PresenceClientMessage,
   type PresenceRelayMessage,
   presenceClientSchema,
@@ -39,7 +40,8 @@ export interface PresenceServerOptions {
   /** The relay's libp2p peer id. */
   relayPeer: string;
   relayAddresses: () => string[];
-  iceServers: () => { urls: string[]; username?: string; credential?: string }[];
+  /** STUN and TURN for this peer. */
+  iceServers: (peer: string) => IceServer[];
   now: () => number;
   /** A hop hands in what it has earned by vouchers. Its signatures are not checked here. */
   onEarned?: (earned: EarnedMessage, account: Address) => void;
@@ -67,6 +69,11 @@ export class PresenceServer {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** Whether a peer has said hello and is connected. */
+  has(peer: string): boolean {
+    return this.#byPeer.has(peer);
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -103,6 +110,13 @@ export class PresenceServer {
       if (!connection.isWatching) continue;
       view ??= { type: 'network', view: this.#options.coordinator.view() };
       connection.send(view);
+    }
+  }
+
+  /** Fresh TURN passwords for everyone. Call it well before those that were handed out end. */
+  renewIceServers(): void {
+    for (const [peer, connection] of this.#byPeer) {
+      connection.send({ type: 'ice', iceServers: this.#options.iceServers(peer) });
     }
   }
 
@@ -245,7 +259,7 @@ class PresenceConnection {
       ...(terms ? { terms } : {}),
       relayPeer: this.#options.relayPeer,
       relayAddresses: this.#options.relayAddresses(),
-      iceServers: this.#options.iceServers(),
+      iceServers: this.#options.iceServers(message.peer),
     });
   }
 
@@ -260,6 +274,7 @@ class PresenceConnection {
         tokens: message.tokens,
         asker: this.peer!,
         avoid: message.avoid ?? [],
+        ...(message.again ? { again: message.again } : {}),
         signal: this.#abort.signal,
       });
       this.send({ type: 'route', id: message.id, ...route });

@@ -23,6 +23,8 @@ export interface NodeProviderOptions {
   /** Bytes for weights and KV together. */
   memoryBytes: number;
   threads?: number;
+  /** No other peer learns this machine's address: TURN, or the relay's circuit. */
+  hideAddress?: boolean;
   dutyCycle?: number;
   /** Where vouchers are kept. Left out: this provider works for nothing. */
   vouchers?: VoucherStore;
@@ -47,6 +49,7 @@ export class NodeProvider {
       relayUrl: options.relayUrl,
       key: options.key,
       clock: systemClock,
+      hideAddress: options.hideAddress ?? false,
       onMessage: (message) => agent?.receive(message),
       onWelcome: ({ terms }) => agent?.welcomed(terms),
       ...(options.onState ? { onState: options.onState } : {}),

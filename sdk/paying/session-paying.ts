@@ -6,24 +6,24 @@ import type { AnswerPaid } from '../../shared/protocol/asking.ts';
 import { equalBytes } from '../../shared/protocol/bytes.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
 import { emptyHistory, extendHistory } from '../../shared/protocol/history.ts';
+import { limits } from '../../shared/protocol/limits.ts';
 import type { OpenMessage } from '../../shared/protocol/order-messages.ts';
 import type { NetworkTerms, PaymentMessage, ReceiptMessage } from '../../shared/protocol/payment-types.ts';
 import { answerReceiptHash } from '../../shared/receipts/answer-receipt.ts';
-import { isReceiptSigned } from '../../shared/receipts/device-signature.ts';
 import { fromHex } from '../../shared/receipts/eip712.ts';
 import type { Address } from '../../shared/receipts/hex.ts';
 import { modelWord, sessionWord } from '../../shared/receipts/ids.ts';
 import { priceOf, quote, type Share } from '../../shared/receipts/price.ts';
 import type { MatchedRoute } from '../ask-ports.ts';
-import { verifySignature } from '../net/device-key.ts';
 import type { AskPayer } from './ask-payer.ts';
-import { HopAccount } from './hop-account.ts';
+import { type AskedWork, HopAccount, workFrom } from './hop-account.ts';
 
 export interface SessionPayingFields {
   route: MatchedRoute;
   terms: NetworkTerms;
   payer: AskPayer;
-  promptIds: readonly number[];
+  /** Null: a service, whose orders come one by one (`order`, `answered`). */
+  promptIds: readonly number[] | null;
   maxTokens: number;
   epoch: number;
   send: (peer: string, payment: PaymentMessage) => void;
@@ -40,9 +40,13 @@ export function quoteRoute({ hops, shares = [] }: MatchedRoute, prompt: number, 
 
 export class SessionPaying {
   readonly #fields: SessionPayingFields;
-  readonly #hops: HopAccount[];
+  readonly #asked: AskedWork;
+  /** Hops of the route, in order. */
+  #route: HopAccount[];
+  /** Hops that were lost: they keep what they have earned. */
+  readonly #lost: HopAccount[] = [];
   readonly #shares: readonly Share[];
-  /** Hash of the tokens before each position, as far as it is known. */
+  /** Hash of the tokens before each position, as far as it is known; of a service: of the orders, where one has ended. */
   readonly #histories: Uint8Array[] = [emptyHistory];
   readonly #payments = new Map<Address, PaymentMessage>();
   #tokens = 0;
@@ -52,18 +56,20 @@ export class SessionPaying {
   #tail: Promise<void> = Promise.resolve();
 
   constructor(fields: SessionPayingFields) {
-    const { route, promptIds, maxTokens, epoch } = fields;
+    const { route, terms, promptIds, maxTokens, epoch } = fields;
     this.#fields = fields;
     this.#shares = route.shares ?? [];
-    const asked = {
+    this.#asked = {
       session: sessionWord(route.session),
       model: modelWord(route.model),
       epoch,
-      prompt: promptIds.length,
+      prompt: promptIds?.length ?? 0,
+      // An order is one batch, however large.
+      chunk: promptIds ? limits.prefillChunk : Number.POSITIVE_INFINITY,
       maxOutput: maxTokens - 1,
     };
-    this.#hops = route.hops.map((hop) => new HopAccount(hop, asked));
-    for (const id of promptIds) this.#extend(id);
+    this.#route = route.hops.map((hop) => new HopAccount(hop, this.#asked, terms));
+    for (const id of promptIds ?? []) this.#extend(id);
   }
 
   /** Something has been promised. */
@@ -73,13 +79,67 @@ export class SessionPaying {
 
   /** What `open` tells this hop. */
   offer(index: number): OpenMessage['payment'] {
-    const { isPaid, priced } = this.#hops[index]!;
+    const { isPaid, priced } = this.#route[index]!;
     return isPaid ? { source: this.#fields.payer.source, ask: priced.ask } : undefined;
+  }
+
+  /** Positions below this one are not paid to this hop. */
+  paidFrom(index: number): number {
+    return this.#route[index]!.paidFrom;
+  }
+
+  /**
+   * Other hops have taken the place of some. Nothing is paid twice: a new one is paid from where the promises to those before it end,
+   * and from `known` at least, up to which it only rebuilds. It is promised nothing before `go`.
+   */
+  replace(hops: MatchedRoute['hops'], epoch: number, known: number): void {
+    const before = new Map(this.#route.map((hop) => [hop.peer, hop]));
+    const stays = new Set(hops.map(({ provider }) => provider));
+    const gone = this.#route.filter(({ peer }) => !stays.has(peer));
+    for (const hop of gone) hop.isReady = false;
+    this.#lost.push(...gone);
+    this.#route = hops.map((hop) => {
+      const account = before.get(hop.provider);
+      if (account) return account;
+      const promised = gone.filter((lost) => lost.overlaps(hop)).map(({ promisedTo }) => promisedTo);
+      const positions = Math.max(known, ...promised);
+      const output = Math.max(0, positions - this.#asked.prompt);
+      const fresh = new HopAccount(hop, workFrom(this.#asked, positions, epoch), this.#fields.terms, { positions, output });
+      fresh.isReady = false;
+      return fresh;
+    });
+  }
+
+  /** Every hop is open. */
+  go(): void {
+    for (const hop of this.#route) hop.isReady = true;
+    if (this.hasPaid) this.#topUp();
+  }
+
+  get #hops(): HopAccount[] {
+    return [...this.#route, ...this.#lost];
   }
 
   /** Pays the first batch. Rejects with `payment_required`. */
   begin(): Promise<void> {
     return this.#inTurn(() => this.#payNext());
+  }
+
+  /** Pays a service for its next order, of so many positions at most. Rejects with `payment_required`. */
+  order(most: number): Promise<void> {
+    return this.#inTurn(() => {
+      this.#asked.prompt += most;
+      return this.#payNext();
+    });
+  }
+
+  /** The order was `positions` and not `most`; up to there the session's orders have this hash. */
+  answered(most: number, positions: number, history: Uint8Array): void {
+    // After its promise, and before the receipt that follows it.
+    this.#attempt(async () => {
+      this.#asked.prompt += positions - most;
+      if (positions > 0) this.#histories[this.#asked.prompt] = history;
+    });
   }
 
   token(id: number): void {
@@ -92,11 +152,11 @@ export class SessionPaying {
     const hop = this.#hops.find((other) => other.peer === peer && other.isPaid);
     if (!hop) return;
     this.#attempt(async () => {
-      if (!(await isReceiptSigned(this.#fields.terms, signed, verifySignature))) {
+      if (!(await hop.check.signed(signed))) {
         throw new VesselError('bad_message', 'A receipt is not signed by the account it is for.');
       }
       hop.receive(signed);
-      this.#requireHistory(signed);
+      this.#requireHistory(signed, hop.paidFrom);
     });
     this.#topUp();
   }
@@ -116,7 +176,7 @@ export class SessionPaying {
     const { payer, route } = this.#fields;
     const works = this.#hops.map(({ done }) => done);
     // A hop that overstates is found out here at the latest: there were no more tokens to compute.
-    const tooMany = works.some(({ outputPositions }) => outputPositions > this.#tokens);
+    const tooMany = this.#hops.some((hop) => !hop.isWithin(this.#tokens));
     const price = priceOf(
       this.#hops.map(({ priced }) => priced),
       works,
@@ -174,11 +234,12 @@ export class SessionPaying {
   }
 
   /** A receipt stands for these tokens and no others. */
-  #requireHistory({ receipt }: ReceiptMessage): void {
-    const known = this.#histories[receipt.promptPositions + receipt.outputPositions];
+  #requireHistory({ receipt }: ReceiptMessage, paidFrom: number): void {
+    const known = this.#histories[paidFrom + receipt.promptPositions + receipt.outputPositions];
     // A receipt can be faster than the token it is about; the next one, or the last, has the same chain of hashes in it.
-    if (!known || equalBytes(fromHex(receipt.commitment, 32).subarray(0, known.length), known)) return;
-    throw new VesselError('bad_message', 'A hop signed for other tokens than these.');
+    if (!known && this.#fields.promptIds) return;
+    if (known && equalBytes(fromHex(receipt.commitment, 32).subarray(0, known.length), known)) return;
+    throw new VesselError('bad_message', 'A hop signed for other work than it did.');
   }
 
   #extend(id: number): void {

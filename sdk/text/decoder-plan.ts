@@ -9,7 +9,7 @@ import { VesselError } from '../../shared/protocol/errors.ts';
 export interface DecoderPlan {
   /** `byte-level`: characters are bytes in disguise. `pieces`: text with replacements, and perhaps `<0xNN>` byte tokens. */
   alphabet: 'byte-level' | 'pieces';
-  replacements: { pattern: string | RegExp; content: string }[];
+  replacements: { pattern: string; content: string }[];
   byteFallback: boolean;
   /** What the start of a text loses: `count` copies of the ASCII character `byte`. */
   strip: { byte: number; count: number } | null;
@@ -17,7 +17,8 @@ export interface DecoderPlan {
   dropInFirst: string | null;
 }
 
-const patternSchema = z.union([z.object({ String: z.string() }), z.object({ Regex: z.string() })]);
+/** No regular expressions: one that backtracks without end over a token of its own choosing would stop whoever asks. */
+const patternSchema = z.object({ String: z.string() });
 const stepSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ByteLevel') }),
   z.object({ type: z.literal('Replace'), pattern: patternSchema, content: z.string() }),
@@ -61,10 +62,7 @@ function applyStep(plan: DecoderPlan, step: Step, isFused: boolean): void {
     case 'Replace':
       // After Fuse a pattern could match across tokens, which no table of bytes per token can say.
       if (isFused) throw refused('it replaces text after fusing tokens');
-      plan.replacements.push({
-        pattern: 'String' in step.pattern ? step.pattern.String : new RegExp(step.pattern.Regex, 'gu'),
-        content: step.content,
-      });
+      plan.replacements.push({ pattern: step.pattern.String, content: step.content });
       return;
     case 'ByteFallback':
       plan.byteFallback = true;

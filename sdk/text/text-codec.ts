@@ -58,11 +58,20 @@ export class TextCodec {
    */
   encode(text: string, { special }: { special: boolean }): number[] {
     if (text === '' && !special) return [];
-    const ids: (number | undefined)[] = this.#tokenizer.encode(text, { add_special_tokens: special }).ids;
+    const ids = this.#encode(text, special);
     return ids.map((id) => {
       if (id !== undefined) return id;
       throw new VesselError('bad_request', 'The text has characters that this model has no token for.');
     });
+  }
+
+  /** What a damaged tokenizer.json says wrong, the library notices only here. */
+  #encode(text: string, special: boolean): (number | undefined)[] {
+    try {
+      return this.#tokenizer.encode(text, { add_special_tokens: special }).ids;
+    } catch (cause) {
+      throw new VesselError('bad_checkpoint', 'The tokenizer of this model is damaged.', { cause });
+    }
   }
 
   /** @throws VesselError `unsupported` when the model has no chat template */

@@ -1,5 +1,6 @@
 /** Small files of a checkpoint folder, read with a bound and parsed. */
 import { VesselError } from '../protocol/errors.ts';
+import { isTooDeep } from '../protocol/json-depth.ts';
 import type { CheckpointSource } from './checkpoint-source.ts';
 import type { Json } from './families/config-reader.ts';
 
@@ -36,12 +37,14 @@ export class CheckpointFiles {
   async object(name: string): Promise<Json | null> {
     if (!this.names.has(name)) return null;
     const text = await this.text(name);
+    let value: unknown;
     try {
-      const value: unknown = JSON.parse(text);
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+      value = JSON.parse(text);
     } catch (cause) {
       throw new VesselError('bad_checkpoint', `${name} is not JSON: it is damaged or cut off. Download it again.`, { cause });
     }
+    if (isTooDeep(value)) throw new VesselError('bad_checkpoint', `${name} nests too deeply to be what it should be.`);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
     throw new VesselError('bad_checkpoint', `${name} is not a JSON object.`);
   }
 

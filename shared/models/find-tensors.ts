@@ -15,7 +15,10 @@ export async function findTensors(files: CheckpointFiles): Promise<Map<string, T
   if (typeof weightMap !== 'object' || weightMap === null) {
     throw new VesselError('bad_checkpoint', `${indexName} has no "weight_map".`);
   }
-  const entries = Object.entries(weightMap).map(([name, file]): [string, string] => [name, String(file)]);
+  const entries = Object.entries(weightMap).map(([name, file]: [string, unknown]): [string, string] => {
+    if (typeof file === 'string') return [name, file];
+    throw new VesselError('bad_checkpoint', `${indexName} does not say in which file ${name} is.`);
+  });
   const found = new Map<string, TensorLocation>();
   for (const file of [...new Set(entries.map(([, file]) => file))].sort()) {
     if (!files.names.has(file)) {

@@ -23,6 +23,7 @@ import type { Architecture } from './architecture.ts';
 export const manifestFormat = 'vessel-model/1';
 export const leafBytes = 1 << 20;
 export const quantBlock = 32;
+export const maxLayers = 1024;
 
 export const tensorDtypes = ['f32', 'f16', 'bf16', 'u8'] as const;
 export type TensorDtype = (typeof tensorDtypes)[number];
@@ -75,7 +76,7 @@ const rotarySchema = z.strictObject({
 
 export const architectureSchema: z.ZodType<Architecture> = z.strictObject({
   family: z.enum(['llama', 'qwen2', 'qwen3', 'gemma3']),
-  layers: count.max(1024),
+  layers: count.max(maxLayers),
   hidden: count.max(65_536),
   intermediate: count.max(1_048_576),
   heads: count.max(1024),

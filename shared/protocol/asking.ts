@@ -5,6 +5,7 @@
 import type { AskPayer } from '../receipts/ask-payer.ts';
 import type { Hex } from '../receipts/hex.ts';
 import type { Price } from '../receipts/price.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Sampling } from './sampling.ts';
 
 export interface AskIds {
@@ -20,6 +21,8 @@ export interface AskIds {
   payer?: AskPayer;
   /** In wei: an answer that could cost more is refused with `payment_required` before anything is opened. */
   maxPrice?: bigint;
+  /** How long the answer waits for another provider when one is lost, in milliseconds. Default 30,000. */
+  recoverMs?: number;
   signal?: AbortSignal;
 }
 
@@ -39,6 +42,7 @@ export interface TokenLogprob {
 }
 
 export type AskEvent =
+  /** Who answers; again when a hop was replaced. */
   | { type: 'route'; session: string; hops: RouteHop[] }
   | { type: 'token'; index: number; id: number; logprob: number | null; top: TokenLogprob[] }
   | { type: 'done'; reason: 'stop' | 'length'; stats: AskStats; paid?: AnswerPaid };
@@ -56,7 +60,27 @@ export interface AskStats {
   bytesPerTokenPerHop: number;
   /** Messages between relay and hops that this session caused after it was opened, per token. */
   relayMessagesPerToken: number;
+  /** Times that hops were replaced. */
   failovers: number;
+  /** One for each of them. */
+  recoveries: Recovery[];
+}
+
+/** How a lost hop was replaced. Times in milliseconds. */
+export interface Recovery {
+  /** Peer ids. */
+  lost: string[];
+  code: ErrorCode;
+  /** Tokens of the answer at that moment. */
+  tokens: number;
+  /** From the last sign of life of the lost hop to the moment it was called lost. */
+  silentMs: number;
+  /** Until the relay had named the replacement: as long as it takes for one to hold the layers. */
+  matchMs: number;
+  /** Until every hop knew the new route: dialling included. */
+  openMs: number;
+  /** Until the next token, or the next progress of the prompt: the KV is rebuilt. Null: the answer ended before. */
+  rebuildMs: number | null;
 }
 
 /** Runs one session. Ends with `done` or throws a VesselError. Leaving the loop early cancels and frees every hop. */

@@ -18,8 +18,8 @@ export const limits = {
   settleWaitMs: 3_000,
   /** A hop that waits for money ends the session after this: a payment is one message away. */
   payWaitMs: 10_000,
-  /** New positions are promised once no more than this many are covered ahead: a promise needs a round trip, which is rarely 16 tokens long. */
-  outputRefill: 16,
+  /** New positions are promised once no more than this many are covered ahead: a promise needs a round trip, which is rarely 8 tokens long. */
+  outputRefill: 8,
   /** What a hop has read from the chain counts for this long: a block or two, and far less than an authorization's claim window. */
   coverageCacheMs: 10_000,
   /** A payroll credit may be for this many epochs after the root that counts: one pending, one being filled, one in between. */
@@ -31,6 +31,26 @@ export const limits = {
   /** Presence heartbeat. Silence is noticed after three (design W3: own heartbeats of a second or less). */
   heartbeatMs: 1000,
   heartbeatMissesAllowed: 3,
+  /** A hop with sessions says this often that it is there; design W3 asks for a second or less. */
+  aliveMs: 250,
+  /** A hop that is silent for this long is lost: three signs of life, and the delay of a fourth. A slow one is given more (sdk/hop-pulse.ts). */
+  silentMs: 900,
+  /** …but never more than this: a loss is noticed in under two seconds. */
+  maxSilentMs: 1750,
+  /** No token and no progress for this long, while every hop says that it is there: the asker looks where the answer is stuck. */
+  stalledMs: 1500,
+  /** A hop has this long to answer a `reroute`: the step it is in, on a slow device. */
+  rerouteMs: 5_000,
+  /** The hop that takes another's place, on a way that may have to be dialled first. */
+  openAgainMs: 10_000,
+  /** A device that computes one step for this long is taken for lost: SwiftShader needs 4 s to compile a new shape. */
+  stuckMs: 20_000,
+  /** An answer that lost a hop waits this long for another one, if the asker does not say. */
+  recoverMs: 30_000,
+  /** One answer loses hops this often without a new token in between, then it ends. */
+  maxFruitlessFailovers: 6,
+  /** One answer loses hops this often at most. */
+  maxFailovers: 64,
   /** A session nobody has touched for this long is freed on every hop. Longer than any single prefill on a slow device. */
   sessionLeaseMs: 60_000,
   /** How long a hop waits for the relay's lease when an asker's `open` overtakes it. */

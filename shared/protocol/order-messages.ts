@@ -11,7 +11,22 @@ import { samplingSchema } from './sampling.ts';
 
 /** Any number parses, so that another version can be refused by name. */
 const version = z.number().int();
+/** Left out: nothing is paid. */
+const payment = z.strictObject({ source: paymentSourceSchema, ask: askSchema }).optional();
 const promptIds = z.array(tokenId).min(1).max(limits.maxContext);
+const generated = z.array(tokenId).max(limits.maxContext).optional();
+const epoch = z.number().int().min(0).max(0xffff_ffff);
+const position = z.number().int().min(0).max(limits.maxContext);
+/** Hash of the tokens before a position (SPEC FR20). */
+const history = z.string().regex(/^[0-9a-f]{16}$/);
+/** Peer ids in order. */
+const route = z.array(peerId).min(1).max(limits.maxHops);
+/** A hop's place in `route`. */
+const index = z
+  .number()
+  .int()
+  .min(0)
+  .max(limits.maxHops - 1);
 
 export const askerMessageSchema = z.discriminatedUnion('type', [
   /** Reserve KV and learn the route. Hop 1 and the last hop get the prompt; only the last one samples. */
@@ -19,26 +34,30 @@ export const askerMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('open'),
     version,
     session: sessionId,
-    epoch: z.number().int().min(0).max(0xffff_ffff),
+    epoch,
     model: modelId,
     from: layer,
     to: layer,
-    /** This hop's index in `route`. */
-    index: z
-      .number()
-      .int()
-      .min(0)
-      .max(limits.maxHops - 1),
-    /** Peer ids in order. */
-    route: z.array(peerId).min(1).max(limits.maxHops),
+    index,
+    route,
     /** Positions to hold: prompt and answer. */
     capacity: positiveCount,
-    /** Left out: nothing is paid. */
-    payment: z.strictObject({ source: paymentSourceSchema, ask: askSchema }).optional(),
-    first: z.strictObject({ promptIds }).optional(),
+    payment,
+    /** This hop takes the place of another in an answer that has begun (SPEC FO rules). */
+    again: z
+      .strictObject({
+        /** Positions whose tokens are known: the KV is rebuilt up to here. */
+        known: position,
+        /** Positions before this one were promised to the hop that was lost, and are not paid again. */
+        paidFrom: position,
+      })
+      .optional(),
+    /** `generated`: tokens that the answer has already. */
+    first: z.strictObject({ promptIds, generated }).optional(),
     last: z
       .strictObject({
         promptIds,
+        generated,
         maxTokens: positiveCount,
         stopIds: z.array(tokenId).max(limits.maxStopIds),
         sampling: samplingSchema,
@@ -49,10 +68,23 @@ export const askerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject(payFields),
   /** To hop 1, once every hop has opened: begin the prefill. */
   z.strictObject({ type: z.literal('start'), session: sessionId }),
+  /** The route has changed: stop sending, keep the KV. `truncate`: forget what lies beyond. Answered with `rerouted`. */
+  z.strictObject({
+    type: z.literal('reroute'),
+    session: sessionId,
+    epoch,
+    index,
+    route,
+    truncate: z.strictObject({ position, history }).optional(),
+  }),
+  /** Every hop knows the route: send the next one what it lacks, from this position on, and go on from there. */
+  z.strictObject({ type: z.literal('resume'), session: sessionId, epoch, from: position, prior: history }),
+  /** The answer has come to a halt: answered with `here`. */
+  z.strictObject({ type: z.literal('where'), session: sessionId }),
   /** Free everything the session holds. Answered with `closed`. */
   z.strictObject({ type: z.literal('close'), session: sessionId }),
   /** Whole-graph services: open a session on a graph model. */
-  z.strictObject({ type: z.literal('service-open'), version, session: sessionId, model: modelId }),
+  z.strictObject({ type: z.literal('service-open'), version, session: sessionId, model: modelId, payment }),
   /** One order; `bytes` says how long the attachment that follows is (0: none). */
   z.strictObject({
     type: z.literal('service-run'),
@@ -68,11 +100,25 @@ export type OpenMessage = Extract<AskerMessage, { type: 'open' }>;
 const logprob = z.number().max(0).nullable();
 
 export const hopMessageSchema = z.discriminatedUnion('type', [
-  /** After each batch, and before `closed`: what this hop did. Only in sessions that are paid for. */
+  /** After each batch (of a service: each order), and before `closed`: what this hop did. Only in sessions that are paid for. */
   z.strictObject(receiptFields),
-  z.strictObject({ type: z.literal('opened'), session: sessionId }),
+  z.strictObject({ type: z.literal('opened'), session: sessionId, epoch }),
+  /** This hop sends nothing any more until `resume`; positions before this one have been taken. */
+  z.strictObject({ type: z.literal('rerouted'), session: sessionId, epoch, position }),
+  /** How far this hop is: positions taken, and those whose rows or token it has computed. */
+  z.strictObject({ type: z.literal('here'), session: sessionId, position, computed: position }),
+  /** The session cannot go on in this epoch because of `peer`. It waits for `reroute` or `close`. */
+  z.strictObject({
+    type: z.literal('fault'),
+    session: sessionId,
+    epoch,
+    peer: peerId,
+    code: z.enum(errorCodes),
+  }),
+  /** Several times a second while this stream has sessions: the hop is there. */
+  z.strictObject({ type: z.literal('alive') }),
   /** Prefill reached this position on the sending hop: the asker knows that work goes on. */
-  z.strictObject({ type: z.literal('progress'), session: sessionId, position: z.number().int().min(0).max(limits.maxContext) }),
+  z.strictObject({ type: z.literal('progress'), session: sessionId, position }),
   z.strictObject({
     type: z.literal('token'),
     session: sessionId,

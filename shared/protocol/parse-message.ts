@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { VesselError } from './errors.ts';
+import { isTooDeep } from './json-depth.ts';
 import { limits } from './limits.ts';
 
 /** The one door for JSON from outside: size, syntax and schema. Throws `bad_message` naming the first field that is wrong. */
@@ -11,6 +12,7 @@ export function parseMessage<Schema extends z.ZodType>(schema: Schema, text: str
   } catch (cause) {
     throw new VesselError('bad_message', 'The message is not JSON.', { cause });
   }
+  if (isTooDeep(value)) throw new VesselError('bad_message', 'The message nests too deeply.');
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

@@ -74,6 +74,13 @@ export const presenceClientSchema = z.discriminatedUnion('type', [
     model: z.string().min(1).max(200),
     tokens: positiveCount,
     avoid: z.array(peerId).max(64).optional(),
+    /** Not a new session: this one lost hops. Those of `kept` hold its KV and stay. */
+    again: z
+      .strictObject({
+        session: sessionId,
+        kept: z.array(z.strictObject({ provider: peerId, from: layer, to: layer })).max(limits.maxHops),
+      })
+      .optional(),
   }),
   /** A hop hands the newest voucher of an ended session to the relay, which claims it for everyone in it. */
   z.strictObject({ type: z.literal('earned'), session: sessionId, payment: paymentSchema, receipt: receiptSchema }),
@@ -94,6 +101,18 @@ export const routeHopSchema = z.strictObject({
 });
 
 export type RouteHopMessage = z.infer<typeof routeHopSchema>;
+
+export const iceServersSchema = z
+  .array(
+    z.strictObject({
+      urls: z.array(z.string().max(300)).max(8),
+      username: shortText.optional(),
+      credential: shortText.optional(),
+    }),
+  )
+  .max(8);
+/** A STUN or TURN server, as WebRTC takes it. */
+export type IceServer = z.infer<typeof iceServersSchema>[number];
 
 /** What anyone may see of the network, for the live picture. */
 export const networkViewSchema = z.strictObject({
@@ -129,16 +148,10 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
     relayPeer: peerId,
     /** Where the relay's libp2p node listens; an empty host means "the host you reached me at". */
     relayAddresses: z.array(z.string().max(300)).max(16),
-    iceServers: z
-      .array(
-        z.strictObject({
-          urls: z.array(z.string().max(300)).max(8),
-          username: shortText.optional(),
-          credential: shortText.optional(),
-        }),
-      )
-      .max(8),
+    iceServers: iceServersSchema,
   }),
+  /** In place of those of the welcome, whose passwords end. */
+  z.strictObject({ type: z.literal('ice'), iceServers: iceServersSchema }),
   z.strictObject({ type: z.literal('assign'), shards: z.array(shardRefSchema).max(limits.maxShardsPerProvider) }),
   /** Providers that hold the layers after yours: connect to them before anyone asks. */
   z.strictObject({ type: z.literal('link'), peers: z.array(peerId).max(limits.maxNeighbours) }),
@@ -151,6 +164,8 @@ export const presenceRelaySchema = z.discriminatedUnion('type', [
     from: layer,
     to: layer,
     capacity: positiveCount,
+    /** It takes the place of a hop that was lost: what the others know is rebuilt unpaid. */
+    again: z.literal(true).optional(),
   }),
   z.strictObject({ type: z.literal('release'), session: sessionId }),
   z.strictObject({

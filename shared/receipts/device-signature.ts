@@ -1,11 +1,11 @@
 /** Signatures of device keys: P-256 over sha-256 of the digest, 64 bytes r ‖ s, low s, which the chain demands and WebCrypto does not care for. */
 import { base64url } from 'multiformats/bases/base64';
-import { concatBytes, hexToBytes } from '../protocol/bytes.ts';
+import { concatBytes } from '../protocol/bytes.ts';
 import type { ReceiptMessage } from '../protocol/payment-types.ts';
 import { accountOf } from './account.ts';
 import { receiptDigest } from './digests.ts';
 import { fromHex, toHex } from './eip712.ts';
-import type { Hex } from './hex.ts';
+import type { Address, Hex } from './hex.ts';
 import type { ChainPlace, HopReceipt } from './typed-data.ts';
 
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -37,11 +37,31 @@ export async function signReceipt(place: ChainPlace, receipt: HopReceipt, signer
 }
 
 /** Whether the key is that of the receipt's account and signed it, with low s. */
-export async function isReceiptSigned(place: ChainPlace, signed: ReceiptMessage, verify: VerifyDevice): Promise<boolean> {
-  const key = readDeviceKey(signed.key);
-  if (!key || accountOf(key) !== signed.receipt.account || lowS(signed.signature) !== signed.signature) return false;
-  const digest = fromHex(receiptDigest(place, signed.receipt), 32);
-  return verify(key, digest, hexToBytes(signed.signature.slice(2))!);
+export function isReceiptSigned(place: ChainPlace, signed: ReceiptMessage, verify: VerifyDevice): Promise<boolean> {
+  return new ReceiptCheck(place, verify).signed(signed);
+}
+
+/** The same for many receipts of one key, which is read once: `verify` gets the same bytes each time. */
+export class ReceiptCheck {
+  readonly #place: ChainPlace;
+  readonly #verify: VerifyDevice;
+  #known: { text: string; key: Uint8Array<ArrayBuffer>; account: Address } | null = null;
+
+  constructor(place: ChainPlace, verify: VerifyDevice) {
+    this.#place = place;
+    this.#verify = verify;
+  }
+
+  async signed({ receipt, key: text, signature }: ReceiptMessage): Promise<boolean> {
+    if (this.#known?.text !== text) {
+      const key = readDeviceKey(text);
+      if (!key) return false;
+      this.#known = { text, key, account: accountOf(key) };
+    }
+    const { key, account } = this.#known;
+    if (account !== receipt.account || lowS(signature) !== signature) return false;
+    return this.#verify(key, fromHex(receiptDigest(this.#place, receipt), 32), fromHex(signature, 64));
+  }
 }
 
 /** X and Y of a device key in base64url, as contracts take them; null for what is none. */

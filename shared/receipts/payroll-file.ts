@@ -43,11 +43,19 @@ export function toJson({ operator, epoch, tree }: Payroll): string {
  */
 export function parsePayroll(text: string): Payroll {
   const { operator, epoch, root, total, leaves } = parse(text);
-  const tree = buildPayrollTree(new Map(leaves.slice(1).map((leaf) => [leaf.account as Address, leaf.cumulative])));
+  const tree = treeOf(new Map(leaves.slice(1).map((leaf) => [leaf.account as Address, leaf.cumulative])));
   const isWhole = tree.leaves.length === leaves.length && tree.leaves.every((leaf, index) => isSame(leaf, leaves[index]!));
   if (!isWhole || tree.root !== (root as Hex) || tree.total !== total)
     throw new VesselError('bad_message', 'The payroll file does not add up to the root it names.');
   return { operator: operator as Address, epoch, tree };
+}
+
+function treeOf(amounts: ReadonlyMap<Address, bigint>): PayrollTree {
+  try {
+    return buildPayrollTree(amounts);
+  } catch (cause) {
+    throw new VesselError('bad_message', 'The payroll file names accounts or amounts that no payroll has.', { cause });
+  }
 }
 
 function parse(text: string): z.infer<typeof payrollSchema> {

@@ -4,10 +4,11 @@ import { test } from 'node:test';
 import { base64url } from 'multiformats/bases/base64';
 import { type Hex, hashTypedData, recoverAddress } from 'viem';
 import { deviceKey, generateKeyPair, verifySignature } from '../../sdk/net/device-key.ts';
+import { oneKeyVerifier } from '../../sdk/paying/one-key-verifier.ts';
 import type { ReceiptMessage } from '../protocol/payment-types.ts';
 import { accountOf } from './account.ts';
 import { answerReceiptHash } from './answer-receipt.ts';
-import { deviceKeyPoint, isReceiptSigned, signReceipt, signWithDevice } from './device-signature.ts';
+import { deviceKeyPoint, isReceiptSigned, ReceiptCheck, signReceipt, signWithDevice } from './device-signature.ts';
 import { fromHex, type StructName, typedDigest } from './eip712.ts';
 import { recoverSigner, SignerCheck, signDigest } from './secp-signature.ts';
 import { type Domain, type HopReceipt, typedData } from './typed-data.ts';
@@ -106,8 +107,8 @@ test('a signature is taken once in each spelling, and not with high s, another v
     `0x${'f'.repeat(130)}`,
   ];
   const check = new SignerCheck(secp256k1.address);
-  // First by recovery, then with the key learnt, then with its table.
-  for (let round = 0; round < 4; round++) {
+  // First by recovery, then with the key learnt, then with its table: three good ones in a round, and the bad ones.
+  for (let round = 0; round < 8; round++) {
     for (const other of bad) {
       assert.equal(check.signed(digest, other), false, other);
       assert.notEqual(recoverSigner(digest, other), secp256k1.address);
@@ -122,10 +123,12 @@ test('[PY5] a receipt counts only with the low-s signature of the key whose acco
   const key = await deviceKey(await generateKeyPair());
   const receipt = { ...withBigints(vectors[2]!), account: accountOf(key.publicKey) } as unknown as HopReceipt;
   const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const check = new ReceiptCheck(place, oneKeyVerifier());
   // WebCrypto gives high s about every second time.
   for (let i = 0; i < 8; i++) {
     const signed = await signReceipt(place, receipt, key);
     assert.equal(await isReceiptSigned(place, signed, verifySignature), true);
+    assert.equal(await check.signed(signed), true);
     const s = BigInt(`0x${signed.signature.slice(66)}`);
     assert.ok(s <= order / 2n);
     const high: Hex = `0x${signed.signature.slice(2, 66)}${(order - s).toString(16).padStart(64, '0')}`;
@@ -137,7 +140,10 @@ test('[PY5] a receipt counts only with the low-s signature of the key whose acco
       { ...signed, key: `${signed.key}AA` },
       { ...signed, key: 'AAAA' },
     ];
-    for (const bad of wrong) assert.equal(await isReceiptSigned(place, bad, verifySignature), false);
+    for (const bad of wrong) {
+      assert.equal(await isReceiptSigned(place, bad, verifySignature), false);
+      assert.equal(await check.signed(bad), false);
+    }
     assert.equal(await isReceiptSigned({ ...place, chainId: 1 }, signed, verifySignature), false);
     assert.deepEqual(deviceKeyPoint(signed.key)?.x.length, 66);
   }

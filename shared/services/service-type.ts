@@ -28,11 +28,45 @@ export interface ServiceType<Settings = unknown, Order = unknown, Result = unkno
   readonly maxInputBytes: number;
   /** What `meter` counts, e.g. "image" or "audio-ms". */
   readonly unit: string;
+  /**
+   * A unit is priced as this many positions of a prompt in one layer (`shared/receipts/price.ts`): how heavy it is beside a
+   * language model's work.
+   */
+  readonly positionsPerUnit: number;
   /** Whether orders of one session build on each other, so that they must stay in order and on one provider. */
   readonly streaming: boolean;
   /** Throws `bad_checkpoint` with the reason when the graph cannot serve with these settings. */
   checkGraph(graph: GraphSignature, settings: Settings): void;
+  /** Units that an order can come to at most, known before it is worked on: what is quoted and promised for it. */
+  mostUnits(order: Order, inputBytes: number, settings: Settings): number;
+  /** What it came to. Never more than `mostUnits`. */
   meter(order: Order, result: Result): ServiceMeter;
+}
+
+/** A type with the settings of one graph: all that it takes to say what an order costs. */
+export interface MeteredService {
+  readonly type: ServiceType;
+  readonly settings: unknown;
+}
+
+/** Throws `bad_checkpoint` naming each setting that is wrong. */
+export function meteredService(type: ServiceType, settings: unknown): MeteredService {
+  return { type, settings: parseSettings(type, settings) };
+}
+
+/** Positions that an order is priced as at most. Throws `bad_request` when it breaks the type's rules. */
+export function mostPositions({ type, settings }: MeteredService, order: unknown, inputBytes: number): number {
+  return type.mostUnits(parseOrder(type, order, inputBytes), inputBytes, settings) * type.positionsPerUnit;
+}
+
+/** Positions that an order was, by its result. Throws `bad_output` when that does not have the form of the type, or is more than the most. */
+export function positionsOf(service: MeteredService, order: unknown, inputBytes: number, result: unknown): number {
+  const { type } = service;
+  const parsed = type.result.safeParse(result);
+  if (!parsed.success) throw new VesselError('bad_output', 'The provider’s result does not have the form of the service.');
+  const positions = type.meter(parseOrder(type, order, inputBytes), parsed.data).amount * type.positionsPerUnit;
+  if (positions <= mostPositions(service, order, inputBytes)) return positions;
+  throw new VesselError('bad_output', 'The provider’s result says of more work than the order can be.');
 }
 
 /** The settings of a manifest, defaults filled in. Throws `bad_checkpoint` naming each field that is wrong. */

@@ -131,6 +131,8 @@ export interface ContributionSettings {
   dutyCycle: number;
   /** Absent: WebGPU where there is an adapter, else wasm. */
   backend?: Backend;
+  /** Other devices do not learn this one's address, for giving and for asking. Absent: as it was. */
+  hideAddress?: boolean;
 }
 
 export interface ChatMessage {

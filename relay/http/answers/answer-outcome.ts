@@ -1,6 +1,7 @@
 /** What `vessel.detail` tells about an answer: where it was computed, from which ids to which, how fast. */
 import { z } from 'zod';
-import type { AskStats, RouteHop } from '../../../shared/protocol/asking.ts';
+import type { AskStats, Recovery, RouteHop } from '../../../shared/protocol/asking.ts';
+import { errorCodes } from '../../../shared/protocol/errors.ts';
 import type { Charged } from '../payment/bill.ts';
 
 export const answerOutcomeSchema = z.strictObject({
@@ -24,6 +25,17 @@ export const answerOutcomeSchema = z.strictObject({
       bytesPerTokenPerHop: z.number(),
       relayMessagesPerToken: z.number(),
       failovers: z.number().int(),
+      recoveries: z.array(
+        z.strictObject({
+          lost: z.array(z.string()),
+          code: z.enum(errorCodes),
+          tokens: z.number().int(),
+          silentMs: z.number(),
+          matchMs: z.number(),
+          openMs: z.number(),
+          rebuildMs: z.number().nullable(),
+        }) satisfies z.ZodType<Recovery>,
+      ),
     })
     .nullable() satisfies z.ZodType<AskStats | null>,
   /** Milliseconds from the start of the session; null without a token. */

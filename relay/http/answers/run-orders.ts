@@ -2,7 +2,7 @@
 
 import { type ErrorCode, toVesselError, VesselError } from '../../../shared/protocol/errors.ts';
 import type { AskPayer } from '../../../shared/receipts/ask-payer.ts';
-import { parseOrder } from '../../../shared/services/service-type.ts';
+import { meteredService, mostPositions, parseOrder } from '../../../shared/services/service-type.ts';
 import type { HttpDeps, OpenService, ServiceAnswer, ServiceInfo } from '../http-deps.ts';
 import { RequestError } from '../request-error.ts';
 
@@ -68,20 +68,26 @@ export async function runOrders(
   return answers;
 }
 
-/** @throws RequestError for the first order that breaks its type's rules */
-export function checkOrders({ type }: ServiceInfo, orders: PreparedOrder[]): void {
+/**
+ * Positions that the orders are priced as at most.
+ * @throws RequestError for the first order that breaks its type's rules
+ */
+export function checkOrders({ type, settings }: ServiceInfo, orders: PreparedOrder[]): number {
+  const service = meteredService(type, settings);
+  let most = 0;
   for (const { order, input, param } of orders) {
     if (input.byteLength > type.maxInputBytes) {
       const message = `An order of ${type.name} may attach ${type.maxInputBytes} bytes, not ${input.byteLength}.`;
       throw new RequestError('body_too_large', message, { param });
     }
     try {
-      parseOrder(type, order, input.byteLength);
+      most += mostPositions(service, order, input.byteLength);
     } catch (cause) {
       const { code, message } = toVesselError(cause);
       throw new RequestError(code, message, { param, cause });
     }
   }
+  return most;
 }
 
 /** A provider is a stranger: what it says has the form of the type and is metered as the type meters, or it is not passed on. */

@@ -112,18 +112,54 @@ test('a caller who hangs up pays for what was computed, once', async () => {
   assert.equal(payments.charged.length, 1);
 });
 
-test('a service is paid by the order', async () => {
-  const { post, bearer, payments } = await paidRelay({ balance: 1000n });
+test('a service is paid by the order: quoted before, refused without enough, and told with its receipt', async () => {
+  const { post, relay, bearer, payments } = await paidRelay({ balance: 1000n });
   const order = { format: 'gray8', width: 2, height: 2 };
   const input = Buffer.from([7, 0, 0, 0]).toString('base64');
-  const refused = await post(`/v1/services/${digitService.name}`, { order, input });
+  const path = `/v1/services/${digitService.name}`;
+  const refused = await post(path, { order, input });
   assert.equal(refused.status, 402);
-  const response = await post(`/v1/services/${digitService.name}`, { order, input }, bearer);
+  // A picture weighs as much as a hundred positions.
+  assert.equal((await refused.json()).accepts[0].amount, '100');
+  const response = await post(path, { order, input }, bearer);
   const body = await response.json();
   assert.equal(response.status, 200);
   assert.match(body.price, /^[0-9]+$/);
   assert.match(body.receipt, /^0x/);
   assert.equal(payments.open, 0);
+  const many = await post(path, { orders: Array.from({ length: 11 }, () => ({ order, input })) }, bearer);
+  assert.equal(many.status, 402);
+  assert.match((await many.json()).error.message, /up to 0\.0000000000000011 AIC/);
+  const price = await (await relay.app.request(`/v1/price?model=${digitService.name}&units=11`)).json();
+  assert.deepEqual([price.price, price.unit, price.units], ['1100', 'image', 11]);
+});
+
+test('services and models tell their price, and whose they are on what terms', async () => {
+  const { relay } = await paidRelay();
+  const { data } = await (await relay.app.request('/v1/services')).json();
+  const listing = {
+    asset: '7',
+    owner: `0x${'4'.repeat(40)}`,
+    royalty: 1000,
+    network_fee: 500,
+    price_floor: '250',
+    version: 2,
+    active: true,
+  };
+  assert.deepEqual(
+    data.map(({ vessel }: { vessel: { price: string; listing: object } }) => [vessel.price, vessel.listing]),
+    [
+      ['100', listing],
+      ['1', listing],
+    ],
+  );
+  const models = await (await relay.app.request('/v1/models')).json();
+  for (const { vessel } of models.data) assert.deepEqual(vessel.listing, listing);
+  const { money } = await fakeMoney({
+    overrides: { listings: { of: () => Promise.reject(new VesselError('chain_unavailable')) } },
+  });
+  const cut = await httpRelay({ deps: { money } });
+  assert.equal((await (await cut.app.request('/v1/models')).json()).data[0].vessel.listing, undefined);
 });
 
 test('the price is quoted before work, and is nothing in a free network', async () => {

@@ -186,7 +186,7 @@ test('vessel.detail tells session, ids, route and figures of each choice, whole 
     promptIds: asker.requests[1]!.promptIds,
     tokenIds: byteIds('ab'),
     route: [{ provider: 'fake-peer', from: 0, to: 8, backend: 'wasm', adapter: 'fake' }],
-    stats: { bytesPerTokenPerHop: 256, relayMessagesPerToken: 0, failovers: 0 },
+    stats: { bytesPerTokenPerHop: 256, relayMessagesPerToken: 0, failovers: 0, recoveries: [] },
     firstTokenMs: 0,
     tokensPerSecond: null,
   });

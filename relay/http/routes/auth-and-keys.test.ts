@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toFunctionSelector } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { createSiweMessage } from 'viem/siwe';
 import { fakeMoney } from '../../../testing/fake-money.ts';
@@ -183,6 +184,35 @@ test('a key is made, authorized by the wallet’s signature, used, limited, list
   assert.match(gone.body.transaction.data, /^0x[0-9a-f]{72}$/);
   assert.equal((await ask()).status, 401);
   assert.deepEqual((await me.call('GET', '/v1/keys')).body.data, []);
+});
+
+test('what an ended key still has is listed with what brings it back: end it on chain, wait, release', async () => {
+  const me = await signedIn();
+  me.escrow.free.set(me.address, 5n * aic);
+  me.escrow.now = Math.floor(me.time.nowMs / 1000);
+  const expiry = me.escrow.now + 3600;
+  const { body: key } = await me.call('POST', '/v1/keys', { name: 'old', cap: (2n * aic).toString(), expiry });
+  const { domain, types, primaryType, message } = key.authorization;
+  const typed = { domain, types, primaryType, message: { ...message, cap: BigInt(message.cap) } };
+  await me.call('POST', `/v1/keys/${key.id}/authorize`, { signature: await me.wallet.signTypedData(typed) });
+  const ended = async () => (await me.call('GET', '/v1/keys')).body.ended;
+  assert.deepEqual(await ended(), []);
+
+  const gone = await me.call('DELETE', `/v1/keys/${key.id}`);
+  const [live] = await ended();
+  assert.deepEqual([live.name, live.left, live.releasable_at], ['old', (2n * aic).toString(), null]);
+  assert.deepEqual(live.transaction, gone.body.transaction);
+
+  me.escrow.now = expiry;
+  const [waiting] = await ended();
+  assert.deepEqual([waiting.releasable_at, waiting.transaction], [expiry + 3_600, null]);
+
+  me.escrow.now = expiry + 3_600;
+  const [over] = await ended();
+  assert.equal(over.transaction.data.slice(0, 10), toFunctionSelector('release(address,address)'));
+  const state = me.escrow.authorizations.get(`${me.address}:${key.session_key}`)!;
+  me.escrow.authorizations.set(`${me.address}:${key.session_key}`, { ...state, cap: 0n, closed: true });
+  assert.deepEqual(await ended(), []);
 });
 
 test('another wallet can neither see, authorize, limit nor revoke a key', async () => {

@@ -7,11 +7,10 @@ import { authorizationTypedData, authorizeCall, revokeCall } from '../keys/autho
 import { authorizationOf, type KeyWithState, type PaidKeys } from '../keys/paid-keys.ts';
 import type { Money } from '../money.ts';
 import { parseParams, readJson } from '../read-json.ts';
+import { endedKeySchema, endedKeys, transactionSchema } from './ended-keys.ts';
 import type { Route } from './route.ts';
 
 const wei = z.string();
-/** For the wallet to send. */
-const transactionSchema = z.strictObject({ chain_id: z.number().int(), to: z.string(), data: z.string() });
 const keySchema = z.strictObject({
   id: z.string(),
   object: z.literal('api_key'),
@@ -24,7 +23,7 @@ const keySchema = z.strictObject({
   status: z.enum(['pending', 'active', 'expired']),
   /** As authorized; as asked for while it is pending. */
   cap: wei,
-  /** Charged so far, and held for answers under way. */
+  /** Charged so far, collected on chain or not. */
   spent: wei,
   expiry: z.number().int(),
   spend_limit: wei.nullable(),
@@ -51,6 +50,8 @@ const listSchema = z.strictObject({
   data: z.array(keySchema),
   /** The payer's free balance, not set aside for any key. */
   balance: wei,
+  /** Keys that ended and still have money set aside on chain. */
+  ended: z.array(endedKeySchema),
 });
 const revokedSchema = z.strictObject({
   id: z.string(),
@@ -104,14 +105,16 @@ function listKeys({ deps, money, paidKeys }: KeyPorts): Route {
   return {
     method: 'get',
     path: '/v1/keys',
-    summary: 'Your keys, and your free balance',
+    summary: 'Your keys, your free balance, and what ended keys still have',
     access: 'session',
     response: { description: 'The keys that were not revoked', contentType: 'application/json', schema: listSchema },
     handle: async (c) => {
       const payer = c.get('wallet');
-      const [keys, balance] = await Promise.all([paidKeys.list(payer), money.escrow.balanceOf(payer)]);
+      const [keys, free] = await Promise.all([paidKeys.list(payer), money.escrow.balanceOf(payer)]);
       const data = keys.map((key) => describe(key, deps));
-      return c.json({ object: 'list', data, balance: balance.toString() } satisfies z.infer<typeof listSchema>);
+      // After the list, which finds out what the chain knows of each key.
+      const ended = await endedKeys(deps, money, payer);
+      return c.json({ object: 'list', data, balance: free.toString(), ended } satisfies z.infer<typeof listSchema>);
     },
   };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { requireModel } from '../answers/read-prompt.ts';
 import type { HttpDeps, ModelInfo } from '../http-deps.ts';
 import type { Money } from '../money.ts';
+import { listingFields, listingSchema } from './listing.ts';
 import type { Route } from './route.ts';
 
 const modelSchema = z.strictObject({
@@ -19,6 +20,8 @@ const modelSchema = z.strictObject({
     ready: z.boolean(),
     /** Wei per layer and token that providers ask who name no price of their own; only in a paid network. */
     ask: z.strictObject({ prompt: z.string(), output: z.string() }).optional(),
+    /** Whose it is and on what terms; only for a model that is in the registry of a paid network. */
+    listing: listingSchema.optional(),
   }),
 });
 const listSchema = z.strictObject({ object: z.literal('list'), data: z.array(modelSchema) });
@@ -33,7 +36,7 @@ export function listModels({ models, money }: HttpDeps): Route {
     handle: async (c) => {
       const list: z.infer<typeof listSchema> = {
         object: 'list',
-        data: (await models.list()).map((model) => describe(model, money)),
+        data: await Promise.all((await models.list()).map((model) => describe(model, money))),
       };
       return c.json(list);
     },
@@ -49,13 +52,14 @@ export function retrieveModel({ models, money }: HttpDeps): Route {
     access: 'key',
     parameters: [{ name: 'id', description: 'Name of the model, or CID of its manifest' }],
     response: { description: 'The model', contentType: 'application/json', schema: modelSchema },
-    handle: async (c) => c.json(describe(await requireModel(models, c.req.param('id') ?? ''), money)),
+    handle: async (c) => c.json(await describe(await requireModel(models, c.req.param('id') ?? ''), money)),
   };
 }
 
-function describe(model: ModelInfo, money: Money | null): z.infer<typeof modelSchema> {
+async function describe(model: ModelInfo, money: Money | null): Promise<z.infer<typeof modelSchema>> {
   const { id, name, created, ownedBy, context, vocab, ready } = model;
   const terms = money?.payments.terms;
   const ask = terms && { ask: { prompt: terms.ask.prompt.toString(), output: terms.ask.output.toString() } };
-  return { id: name, object: 'model', created, owned_by: ownedBy, vessel: { cid: id, context, vocab, ready, ...ask } };
+  const vessel = { cid: id, context, vocab, ready, ...ask, ...(await listingFields(money, id)) };
+  return { id: name, object: 'model', created, owned_by: ownedBy, vessel };
 }

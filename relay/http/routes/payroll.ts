@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { VesselError } from '../../../shared/protocol/errors.ts';
 import { addressParam } from '../hex-params.ts';
 import type { HttpContext } from '../http-deps.ts';
-import type { Money } from '../money.ts';
+import type { Earnings, Money } from '../money.ts';
 import { RequestError } from '../request-error.ts';
+import { readRoute } from './read-route.ts';
 import type { Route } from './route.ts';
 
 const wei = z.string();
@@ -39,82 +40,68 @@ const earningsSchema = z.strictObject({
   direct: z.array(z.strictObject({ payer: z.string(), session_key: z.string(), claimed: wei, paid_out: wei })),
 });
 
-export function payrollRoutes(money: Money): Route[] {
-  return [epochs(money), leaves(money), earnings(money)];
-}
-
-function epochs({ payroll }: Money): Route {
-  return {
-    method: 'get',
-    path: '/v1/payroll/:operator/epochs',
-    summary: 'The payroll roots of an operator',
-    access: 'limited',
-    parameters: [{ name: 'operator', description: 'Address of the operator' }],
-    response: { description: 'The roots, oldest first', contentType: 'application/json', schema: epochsSchema },
-    handle: async (c) => {
-      const data = (await payroll.epochs(addressOf(c, 'operator'))).map(({ epoch, root, total, readyAt, state }) => ({
-        epoch,
-        root,
-        total: total.toString(),
-        ready_at: readyAt,
-        state,
-      }));
-      return c.json({ object: 'list', data } satisfies z.infer<typeof epochsSchema>);
+export function payrollRoutes({ payroll }: Money): Route[] {
+  const epochs = readRoute(
+    '/v1/payroll/:operator/epochs',
+    {
+      summary: 'The payroll roots of an operator',
+      parameters: [{ name: 'operator', description: 'Address of the operator' }],
+      answer: 'The roots, oldest first',
+      schema: epochsSchema,
     },
-  };
-}
-
-function leaves({ payroll }: Money): Route {
-  return {
-    method: 'get',
-    path: '/v1/payroll/epochs/:epoch',
-    summary: 'All leaves of one of this relay’s roots, for download',
-    access: 'limited',
-    parameters: [{ name: 'epoch', description: 'Number of the epoch' }],
-    response: { description: 'The leaves', contentType: 'application/json', schema: leavesSchema },
-    handle: async (c) => {
+    async (c) => {
+      const found = await payroll.epochs(addressOf(c, 'operator'));
+      const data = found.map(({ readyAt, total, ...epoch }) => ({ ...epoch, total: total.toString(), ready_at: readyAt }));
+      return { object: 'list' as const, data };
+    },
+  );
+  const leaves = readRoute(
+    '/v1/payroll/epochs/:epoch',
+    {
+      summary: 'All leaves of one of this relay’s roots, for download',
+      parameters: [{ name: 'epoch', description: 'Number of the epoch' }],
+      answer: 'The leaves',
+      schema: leavesSchema,
+    },
+    async (c) => {
       const text = c.req.param('epoch') ?? '';
       const found = /^[0-9]{1,9}$/.test(text) ? await payroll.leaves(Number(text)) : null;
       if (!found) throw new VesselError('not_found', 'There is no root for this epoch.');
-      const body: z.infer<typeof leavesSchema> = {
-        ...found,
-        total: found.total.toString(),
-        leaves: found.leaves.map((leaf) => ({ ...leaf, cumulative: leaf.cumulative.toString() })),
-      };
       c.header('content-disposition', `attachment; filename="payroll-${found.epoch}.json"`);
-      return c.json(body);
+      const list = found.leaves.map((leaf) => ({ ...leaf, cumulative: leaf.cumulative.toString() }));
+      return { ...found, total: found.total.toString(), leaves: list };
     },
-  };
+  );
+  const earnings = readRoute(
+    '/v1/accounts/:address/earnings',
+    {
+      summary: 'What an account has earned, and where that is',
+      parameters: [{ name: 'address', description: 'An account: a wallet, or a device key’s' }],
+      answer: 'Amounts in wei',
+      schema: earningsSchema,
+    },
+    async (c) => {
+      const account = addressOf(c, 'address');
+      return { account, ...describe(await payroll.earnings(account)) };
+    },
+  );
+  return [epochs, leaves, earnings];
 }
 
-function earnings({ payroll }: Money): Route {
+function describe({ earned, pending, claimable, paid, payout, nonce, direct }: Earnings) {
   return {
-    method: 'get',
-    path: '/v1/accounts/:address/earnings',
-    summary: 'What an account has earned, and where that is',
-    access: 'limited',
-    parameters: [{ name: 'address', description: 'An account: a wallet, or a device key’s' }],
-    response: { description: 'Amounts in wei', contentType: 'application/json', schema: earningsSchema },
-    handle: async (c) => {
-      const account = addressOf(c, 'address');
-      const { earned, pending, claimable, paid, payout, nonce, direct } = await payroll.earnings(account);
-      const body: z.infer<typeof earningsSchema> = {
-        account,
-        earned: earned.toString(),
-        pending: pending.toString(),
-        claimable: claimable.toString(),
-        paid: paid.toString(),
-        payout,
-        nonce: nonce.toString(),
-        direct: direct.map(({ payer, sessionKey, claimed, paidOut }) => ({
-          payer,
-          session_key: sessionKey,
-          claimed: claimed.toString(),
-          paid_out: paidOut.toString(),
-        })),
-      };
-      return c.json(body);
-    },
+    earned: earned.toString(),
+    pending: pending.toString(),
+    claimable: claimable.toString(),
+    paid: paid.toString(),
+    payout,
+    nonce: nonce.toString(),
+    direct: direct.map(({ payer, sessionKey, claimed, paidOut }) => ({
+      payer,
+      session_key: sessionKey,
+      claimed: claimed.toString(),
+      paid_out: paidOut.toString(),
+    })),
   };
 }
 

@@ -7,8 +7,10 @@ import { admit } from '../answers/run-answers.ts';
 import { checkOrders, openService, type PreparedOrder, requireService, runOrders } from '../answers/run-orders.ts';
 import type { HttpContext, HttpDeps, ServiceInfo } from '../http-deps.ts';
 import { httpLimits } from '../http-limits.ts';
+import type { Money } from '../money.ts';
 import { parseParams, readBytes, readJson } from '../read-json.ts';
 import { RequestError } from '../request-error.ts';
+import { listingFields, listingSchema } from './listing.ts';
 import type { Route } from './route.ts';
 
 const jsonObject = z.record(z.string(), z.unknown());
@@ -27,7 +29,14 @@ const serviceSchema = z.strictObject({
   /** Whether the orders of one request build on each other. */
   streaming: z.boolean(),
   max_input_bytes: z.number().int(),
-  vessel: z.strictObject({ cid: z.string(), ready: z.boolean() }),
+  vessel: z.strictObject({
+    cid: z.string(),
+    ready: z.boolean(),
+    /** Wei that a unit costs at most, royalty and fee included; only in a paid network. */
+    price: z.string().optional(),
+    /** Whose it is and on what terms; only for a graph that is in the registry of a paid network. */
+    listing: listingSchema.optional(),
+  }),
 });
 const listSchema = z.strictObject({ object: z.literal('list'), data: z.array(serviceSchema) });
 const detailSchema = serviceSchema.extend({
@@ -59,14 +68,17 @@ const responseSchema = z.union([
 
 const modelParameter = { name: 'model', description: 'Name of the model, or CID of its manifest' };
 
-export function listServices({ services }: HttpDeps): Route {
+export function listServices({ services, money }: HttpDeps): Route {
   return {
     method: 'get',
     path: '/v1/services',
     summary: 'All whole-graph services of this relay',
     access: 'key',
     response: { description: 'The services', contentType: 'application/json', schema: listSchema },
-    handle: (c) => c.json({ object: 'list', data: services.list().map(describe) } satisfies z.infer<typeof listSchema>),
+    handle: async (c) => {
+      const data = await Promise.all(services.list().map((service) => describe(service, money)));
+      return c.json({ object: 'list', data } satisfies z.infer<typeof listSchema>);
+    },
   };
 }
 
@@ -81,7 +93,9 @@ export function retrieveService(deps: HttpDeps): Route {
     handle: async (c) => {
       const service = await requireService(deps, c.req.param('model') ?? '');
       const { $schema: _, ...order } = z.toJSONSchema(service.type.order, { io: 'input' });
-      return c.json({ ...describe(service), order, settings: service.settings } satisfies z.infer<typeof detailSchema>);
+      return c.json({ ...(await describe(service, deps.money)), order, settings: service.settings } satisfies z.infer<
+        typeof detailSchema
+      >);
     },
   };
 }
@@ -111,10 +125,9 @@ export function askService({ deps, gate, cashier }: AnswerPorts): Route {
     handle: async (c) => {
       const service = await requireService(deps, c.req.param('model') ?? '');
       const { orders, isList } = await readOrders(c, service);
-      checkOrders(service, orders);
+      const most = checkOrders(service, orders);
       const { signal } = c.req.raw;
-      // A whole graph has one layer, and an order is one position of it.
-      const checkout = cashier && (await cashier.checkOut(c, service.id, [{ promptTokens: orders.length, maxTokens: 0 }]));
+      const checkout = cashier && (await cashier.checkOut(c, service.id, [{ promptTokens: most, maxTokens: 0 }]));
       const { leave, bill } = await admit(gate, c.get('caller'), { places: 1, checkout, signal });
       try {
         const session = await openService(deps, service, signal, bill?.payer(0));
@@ -177,7 +190,11 @@ function prepare({ order, input }: z.output<typeof orderSchema>, path: string): 
   return { order, input: bytes, param: `${path}order` };
 }
 
-function describe({ id, name, created, ownedBy, ready, type }: ServiceInfo): z.infer<typeof serviceSchema> {
+async function describe(service: ServiceInfo, money: Money | null): Promise<z.infer<typeof serviceSchema>> {
+  const { id, name, created, ownedBy, ready, type } = service;
+  // While the chain does not answer, a list without prices is better than none.
+  const price = await money?.payments.quote(id, type.positionsPerUnit, 0).catch(() => null);
+  const listing = await listingFields(money, id);
   return {
     id: name,
     object: 'service',
@@ -187,6 +204,6 @@ function describe({ id, name, created, ownedBy, ready, type }: ServiceInfo): z.i
     unit: type.unit,
     streaming: type.streaming,
     max_input_bytes: type.maxInputBytes,
-    vessel: { cid: id, ready },
+    vessel: { cid: id, ready, ...(price == null ? {} : { price: price.toString() }), ...listing },
   };
 }

@@ -1,5 +1,6 @@
 /** What every family's config.json says in the same words, and the refusals they share. */
 import type { Architecture, LayerAttention } from '../architecture.ts';
+import { maxLayers } from '../manifest.ts';
 import { countOf, flagOf, type Json, positiveOf, refuseConfig } from './config-reader.ts';
 
 /** Defaults of the family's configuration class in Hugging Face transformers. */
@@ -45,9 +46,12 @@ export function readDimensions(
   const headDim = countOf(config, 'head_dim', defaults.headDim) ?? hidden / heads;
   if (!Number.isInteger(headDim)) throw refuseConfig(`hidden_size ${hidden} is not a multiple of num_attention_heads ${heads}.`);
   if (headDim % 2) throw refuseConfig(`head_dim ${headDim} is odd; rotary positions need an even one.`);
+  // Lists with an entry per layer are made before the whole architecture is checked.
+  const layers = countOf(config, 'num_hidden_layers', defaults.layers);
+  if (layers > maxLayers) throw refuseConfig(`layers is out of range (num_hidden_layers ${layers}; at most ${maxLayers}).`);
   if (heads % kvHeads) throw refuseConfig(`num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}.`);
   return {
-    layers: countOf(config, 'num_hidden_layers', defaults.layers),
+    layers,
     hidden,
     intermediate: countOf(config, 'intermediate_size', defaults.intermediate),
     heads,

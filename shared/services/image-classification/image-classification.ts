@@ -18,9 +18,12 @@ export const imageClassification: ServiceType<ImageSettings, ImageOrder, ImageRe
   result: imageResultSchema,
   maxInputBytes: limits.maxServiceBytes,
   unit: 'image',
+  /** Small classifiers take some ten million operations: a hundred positions in a layer of a small language model. */
+  positionsPerUnit: 100,
   streaming: false,
   checkGraph(graph, settings) {
     planImageGraph(graph, settings);
   },
+  mostUnits: () => 1,
   meter: () => ({ unit: 'image', amount: 1 }),
 };

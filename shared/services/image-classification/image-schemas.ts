@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Larger inputs than any classifier has; bounds what a manifest can make a provider allocate (192 MiB of f32). */
-const maxSide = 4096;
+export const maxSide = 4096;
 const side = z.number().int().min(1).max(maxSide);
 /** One number for all channels or one per channel. */
 const perChannel = z.union([z.array(z.number()).length(1), z.array(z.number()).length(3)]);

@@ -1,6 +1,6 @@
 import { VesselError } from '../../protocol/errors.ts';
 import { describeValue, type GraphSignature, type GraphValue } from '../graph-signature.ts';
-import type { ImageSettings } from './image-schemas.ts';
+import { type ImageSettings, maxSide } from './image-schemas.ts';
 
 /** How to feed one graph: what the settings say, completed from the graph's shapes. */
 export interface ImagePlan {
@@ -29,6 +29,8 @@ export function planImageGraph(graph: GraphSignature, settings: ImageSettings): 
   if (channels !== 1 && channels !== 3) refuse(`${describeValue(input)} has ${channels} channels; 1 and 3 are served.`);
   const height = agree('height', settings.height, heightDim);
   const width = agree('width', settings.width, widthDim);
+  // What the settings may not say, the graph may not say either: every order allocates it.
+  if (!isSide(height) || !isSide(width)) refuse(`${describeValue(input)} is not between 1 × 1 and ${maxSide} × ${maxSide}.`);
   for (const [name, values] of Object.entries({ mean: settings.mean, std: settings.std })) {
     if (values.length > channels) refuse(`${name} has ${values.length} values for ${channels} channel.`);
   }
@@ -59,6 +61,10 @@ function layoutOf(input: GraphValue): 'nchw' | 'nhwc' {
   if (input.shape[1] === 1 || input.shape[1] === 3) return 'nchw';
   if (input.shape[3] === 1 || input.shape[3] === 3) return 'nhwc';
   return refuse(`${describeValue(input)} does not tell its layout; say "layout" in the settings.`);
+}
+
+function isSide(size: number): boolean {
+  return size >= 1 && size <= maxSide;
 }
 
 function agree(name: string, setting: number | undefined, dim: number | null | undefined): number {

@@ -19,6 +19,9 @@ export interface VoicePlan {
   probability: string;
 }
 
+/** Numbers of one state: a provider keeps them for each session. Silero has 256. */
+const maxStateValues = 1 << 20;
+
 /** Throws `bad_checkpoint` when settings and graph contradict each other or leave something open. */
 export function planVoiceGraph(graph: GraphSignature, settings: VoiceSettings): VoicePlan {
   const rate = findSampleRate(graph, settings.sampleRateName);
@@ -82,7 +85,10 @@ function pairStates({ outputs }: GraphSignature, inputs: GraphValue[], settings:
     if (!output) refuse(`Which output is the next ${describeValue(input)}? Say "states" in the settings.`);
     taken.add(output.name);
     // An open dimension is the batch.
-    return { input: input.name, output: output.name, shape: input.shape.map((dim) => dim ?? 1) };
+    const shape = input.shape.map((dim) => dim ?? 1);
+    const values = shape.reduce((product, dim) => product * dim, 1);
+    if (values > maxStateValues) refuse(`${describeValue(input)} is too large for a state.`);
+    return { input: input.name, output: output.name, shape };
   });
 }
 

@@ -21,9 +21,16 @@ export const voiceActivity: ServiceType<VoiceSettings, VoiceOrder, VoiceResult> 
   /** A minute of 16-bit samples at 16 kHz: one order keeps a provider's queue for about a second, not longer. */
   maxInputBytes: 2 * 1024 * 1024,
   unit: 'audio-ms',
+  positionsPerUnit: 1,
   streaming: true,
   checkGraph(graph, settings) {
     planVoiceGraph(graph, settings);
+  },
+  /** The stream may hold almost a chunk from before, and its end is padded to a whole one. */
+  mostUnits({ format, end }, inputBytes, { chunkSamples, sampleRate }) {
+    const samples = chunkSamples - 1 + Math.ceil(inputBytes / (format === 's16le' ? 2 : 4));
+    const chunks = end ? Math.ceil(samples / chunkSamples) : Math.floor(samples / chunkSamples);
+    return Math.ceil((chunks * chunkSamples * 1000) / sampleRate);
   },
   /** Rounded down on the stream's clock and not per order, so that many small orders cost what one large one costs. */
   meter(_order, { startSample, probabilities, chunkSamples, sampleRate }) {

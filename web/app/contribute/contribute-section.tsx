@@ -1,6 +1,7 @@
 /** Lend this device: never starts by itself, says what it does, stops in one click (design C3). */
 import { lazy, Suspense, useState } from 'react';
 import { isPhone, memoryPledges } from '../device.ts';
+import { readHideAddress } from '../hide-address.ts';
 import { useMoney } from '../money/use-money.tsx';
 import type { Contribution, Support } from '../network.ts';
 import { Notice } from '../support-notices.tsx';
@@ -43,12 +44,22 @@ function Running(props: { contribution: Contribution }) {
 function Offer(props: { contribution: Contribution }) {
   const node = useNode();
   const support = useNodeState((state) => state.support);
-  const [chosen, setPledge] = useState<Pledge>(() => ({ memory: memoryPledges().first, dutyCycle: 0.5, backend: 'webgpu' }));
+  const [chosen, setPledge] = useState<Pledge>(() => ({
+    memory: memoryPledges().first,
+    dutyCycle: 0.5,
+    backend: 'webgpu',
+    hideAddress: readHideAddress(),
+  }));
   const pledge: Pledge = support?.webgpu === null ? { ...chosen, backend: 'wasm' } : chosen;
   const { contribution } = props;
   const start = () => {
     const memoryBytes = memoryPledges().choices[pledge.memory] ?? 0;
-    void node.startContribution({ memoryBytes, dutyCycle: pledge.dutyCycle, backend: pledge.backend });
+    void node.startContribution({
+      memoryBytes,
+      dutyCycle: pledge.dutyCycle,
+      backend: pledge.backend,
+      hideAddress: pledge.hideAddress,
+    });
   };
   return (
     <>
@@ -64,7 +75,15 @@ function Offer(props: { contribution: Contribution }) {
       <NoWebGpu support={support} />
       <ul className="facts">
         <li>
-          <strong>Others see your IP address.</strong> Tabs connect to each other directly.
+          {pledge.hideAddress ? (
+            <>
+              <strong>Others do not see your IP address.</strong> Only the servers of this network do.
+            </>
+          ) : (
+            <>
+              <strong>Others see your IP address.</strong> Tabs connect to each other directly; you can hide it below.
+            </>
+          )}
         </li>
         <li>
           <strong>A provider can read what it computes on.</strong> Your tab handles other people’s text; treat it as private.

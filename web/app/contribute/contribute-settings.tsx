@@ -7,6 +7,7 @@ export interface Pledge {
   memory: number;
   dutyCycle: number;
   backend: Backend;
+  hideAddress: boolean;
 }
 
 const dutyCycles = [
@@ -66,6 +67,21 @@ export function ContributeSettings(props: { pledge: Pledge; adapter: string | nu
           </div>
         </fieldset>
       )}
+      <fieldset className="field">
+        <legend>Your address</legend>
+        <label>
+          <input
+            type="checkbox"
+            checked={pledge.hideAddress}
+            onChange={(event) => onChange({ ...pledge, hideAddress: event.target.checked })}
+          />{' '}
+          Hide my IP address from others
+        </label>
+        <p className="fine-print">
+          Connections then take a detour over servers that this network’s operator names. It is slower, so fewer people are
+          matched to you.
+        </p>
+      </fieldset>
     </details>
   );
 }

@@ -24,9 +24,7 @@ export function KeyListPanel(props: KeyPorts & { keys: PaidKey[] }) {
           ))}
         </ul>
       )}
-      {keys.length > 0 && (
-        <p className="fine-print">What a key has spent shows once it is on chain: the latest answers may not be counted yet.</p>
-      )}
+      {keys.length > 0 && <p className="fine-print">An answer counts as spent as soon as it is finished.</p>}
     </section>
   );
 }

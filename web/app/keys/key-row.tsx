@@ -6,7 +6,6 @@ import type { KeyPorts } from './key-list.tsx';
 import { type PaidKey, revokeKey } from './keys-api.ts';
 import { LimitForm } from './limit-form.tsx';
 import { finishKey } from './make-key.ts';
-import { rememberRevoked } from './revoked.tsx';
 
 const statusWords: Record<PaidKey['status'], string> = { pending: 'Not authorized yet', active: 'Active', expired: 'Ended' };
 
@@ -19,10 +18,7 @@ export function KeyRow(props: KeyPorts & { paidKey: PaidKey }) {
 
   const revoke = () =>
     void action.run('Revoking…', async () => {
-      const transaction = await revokeKey(key.id);
-      // Nothing is set aside on chain for a key that never came there, and an ended one ends nothing more.
-      if (key.status === 'active')
-        rememberRevoked({ id: key.id, name: key.name, left: (key.cap - key.spent).toString(), transaction });
+      await revokeKey(key.id);
       onRevoked(key.id);
       await onChange();
     });

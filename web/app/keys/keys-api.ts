@@ -10,7 +10,7 @@ const hex = z
   .string()
   .regex(/^0x[0-9a-f]*$/)
   .transform((text) => text as Hex);
-export const callSchema = z.object({ to: address, data: hex });
+const callSchema = z.object({ to: address, data: hex });
 const keySchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -25,7 +25,18 @@ const keySchema = z.object({
 });
 export type PaidKey = z.output<typeof keySchema>;
 
-const listSchema = z.object({ data: z.array(keySchema), balance: wei });
+const endedSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  session_key: address,
+  left: wei,
+  /** Unix seconds; null while the chain still takes the key. */
+  releasable_at: z.number().int().nullable(),
+  transaction: callSchema.nullable(),
+});
+export type EndedKey = z.output<typeof endedSchema>;
+
+const listSchema = z.object({ data: z.array(keySchema), balance: wei, ended: z.array(endedSchema) });
 export type KeyList = z.output<typeof listSchema>;
 
 export function readNonce() {
@@ -66,9 +77,9 @@ export async function setSpendLimit(id: string, limit: bigint | null): Promise<v
   await relayFetch(`/v1/keys/${id}`, keySchema, { method: 'PATCH', body });
 }
 
-/** Ends the key at this relay. Returns what ends it on chain. */
-export async function revokeKey(id: string): Promise<z.output<typeof callSchema>> {
-  return (await relayFetch(`/v1/keys/${id}`, z.object({ transaction: callSchema }), { method: 'DELETE' })).transaction;
+/** Ends the key at this relay. What it still has on chain is then among the ended ones. */
+export async function revokeKey(id: string): Promise<void> {
+  await relayFetch(`/v1/keys/${id}`, z.object({}), { method: 'DELETE' });
 }
 
 /** Wei of both that were given. */

@@ -1,6 +1,5 @@
 /** API keys of a wallet: sign in, put money in, make keys, end them. */
 import '../../styles/keys.css';
-import { useState } from 'react';
 import { ActionNote } from '../money/action-note.tsx';
 import type { NetworkMoney } from '../money/network-money.ts';
 import { useAction } from '../money/use-action.ts';
@@ -10,11 +9,11 @@ import type { Wallet } from '../wallet/discover-wallets.ts';
 import { useWallet, type Wallets } from '../wallet/use-wallet.ts';
 import { WalletList } from '../wallet/wallet-list.tsx';
 import { BalancePanel } from './balance-panel.tsx';
+import { EndedKeys } from './ended-keys.tsx';
 import { FreshSecret } from './fresh-secret.tsx';
 import { KeyListPanel } from './key-list.tsx';
 import { signOut } from './keys-api.ts';
 import { NewKeyPanel } from './new-key-panel.tsx';
-import { Revoked } from './revoked.tsx';
 import { signInWith } from './sign-in-with.ts';
 import { useAccount } from './use-account.ts';
 import { useSecret } from './use-secret.ts';
@@ -25,7 +24,6 @@ export default function KeysScreen(props: { money: NetworkMoney }) {
   const [view, refresh] = useAccount(money.terms);
   const wallets = useWallet(money);
   const [secret, setSecret] = useSecret();
-  const [revocations, setRevocations] = useState(0);
 
   switch (view.state) {
     case 'looking':
@@ -49,7 +47,7 @@ export default function KeysScreen(props: { money: NetworkMoney }) {
           {secret !== null && isReady && <FreshSecret secret={secret} onDone={() => setSecret(null)} />}
           <BalancePanel money={money} address={address} free={list.balance} funds={funds} wallet={wallet} onChange={refresh} />
           <NewKeyPanel free={list.balance} wallet={wallet} onSecret={setSecret} onChange={refresh} />
-          <Revoked key={revocations} wallet={wallet} onChange={refresh} />
+          <EndedKeys ended={list.ended} wallet={wallet} onChange={refresh} />
           <KeyListPanel
             terms={money.terms}
             keys={list.data}
@@ -57,7 +55,6 @@ export default function KeysScreen(props: { money: NetworkMoney }) {
             onChange={refresh}
             onRevoked={(id) => {
               if (secret?.id === id) setSecret(null);
-              setRevocations((count) => count + 1);
             }}
           />
         </div>
