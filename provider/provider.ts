@@ -56,6 +56,8 @@ interface Opening {
   asker: string;
   /** Why it must not go on; null as long as it may. */
   ended: VesselError | null;
+  /** Settles when it is open or refused. */
+  settled: Promise<unknown>;
 }
 
 export class Provider {
@@ -249,6 +251,8 @@ export class Provider {
         return this.#language.prefill(session);
       }
       case 'reroute': {
+        // It may overtake its own `open`, which waits for its lease.
+        await this.#opening.get(message.session)?.settled;
         const session = this.#owned(order, message.session);
         await this.#reroute(session, message);
         return;
@@ -428,10 +432,12 @@ export class Provider {
       throw new VesselError('bad_message', 'The session is open already.');
     }
     this.#requireRoom(asker);
-    const opening: Opening = { order, asker, ended: null };
+    const opening: Opening = { order, asker, ended: null, settled: Promise.resolve() };
     this.#opening.set(session, opening);
+    const working = work(opening);
+    opening.settled = working.catch(() => undefined);
     try {
-      await work(opening);
+      await working;
     } finally {
       this.#opening.delete(session);
     }

@@ -13,6 +13,7 @@ import type { AskerMessage, HopMessage } from '../shared/protocol/order-messages
 import { protocolVersion } from '../shared/protocol/version.ts';
 import type { AskPorts, MatchedRoute } from './ask-ports.ts';
 import { EventQueue } from './event-queue.ts';
+import { LostHops } from './lost-hops.ts';
 import type { OrderPool, SessionMessage } from './order-pool.ts';
 import { quoteRoute, SessionPaying } from './paying/session-paying.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -34,17 +35,10 @@ export type SessionEvent =
 interface HopState {
   /** Positions it has taken; null: it has not answered in this epoch. */
   position: number | null;
-  /** It holds nothing of this session: it is opened, not rerouted. */
+  /** It has not been told of this session: it is opened, not rerouted. */
   isNew: boolean;
   /** Positions it takes by itself: hop 1 is opened with the tokens that are known. */
   opensAt: number;
-}
-
-/** Why a hop is taken for lost. `isSilent`: it may come back. */
-interface Loss {
-  error: VesselError;
-  isSilent: boolean;
-  silentMs: number;
 }
 
 /** Until the relay is asked again for somebody. */
@@ -60,16 +54,6 @@ const finalCodes = new Set<ErrorCode>([
   'cancelled',
   'unsupported',
   'model_not_found',
-]);
-
-/** What hops say to each other is no word for a person. */
-const internalCodes = new Set<ErrorCode>([
-  'unknown_session',
-  'wrong_epoch',
-  'wrong_position',
-  'wrong_history',
-  'wrong_peer',
-  'no_lease',
 ]);
 
 export class AskedSession {
@@ -89,9 +73,7 @@ export class AskedSession {
   #route: MatchedRoute;
   #epoch = 0;
   #hops = new Map<string, HopState>();
-  #losses = new Map<string, Loss>();
-  /** Peers that were lost here, so that they are not chosen again at once. */
-  readonly #avoid = new Set<string>();
+  readonly #lost: LostHops;
   /** Hops whose neighbours were replaced since the answer last moved. */
   readonly #accusers = new Set<string>();
   #fruitless = 0;
@@ -120,6 +102,7 @@ export class AskedSession {
     this.#request = request;
     this.#capacity = capacity;
     this.#track = new TokenTrack(request.promptIds);
+    this.#lost = new LostHops(pool);
     this.#stall = new StallWatch(ports.clock, {
       ask: () => this.#tellAll((peer) => this.#send(peer, { type: 'where', session: this.id })),
       onStuck: (index) => this.#loseStuck(index),
@@ -144,7 +127,7 @@ export class AskedSession {
   async open(): Promise<void> {
     this.#hops = new Map(this.#route.hops.map(({ provider }) => [provider, { position: null, isNew: true, opensAt: 0 }]));
     await this.#establish(limits.openDeadlineMs);
-    if (this.#losses.size > 0 && !this.#failure) await this.#recover();
+    if (this.#lost.size > 0 && !this.#failure) await this.#recover();
     if (this.#failure) throw this.#failure;
     this.#announce();
   }
@@ -155,7 +138,7 @@ export class AskedSession {
     this.#relayMessagesBefore = this.#ports.relayMessages(this.id);
     this.#isStarted = true;
     this.#watch();
-    if (this.#losses.size > 0) void this.#recover();
+    if (this.#lost.size > 0) void this.#recover();
     else this.#startFirst();
   }
 
@@ -232,9 +215,7 @@ export class AskedSession {
       this.fail(error);
       return;
     }
-    const known = this.#losses.get(peer);
-    if (known && !(known.isSilent && !isSilent)) return;
-    this.#losses.set(peer, { error, isSilent, silentMs: this.#pool.pulse(peer).silentMs });
+    if (!this.#lost.add(peer, error, isSilent)) return;
     this.#onProgress();
     if (this.#isStarted && !this.#isRecovering) void this.#recover();
   }
@@ -258,6 +239,7 @@ export class AskedSession {
       state.position = null;
       if (state.isNew) {
         state.opensAt = index === 0 && this.#epoch > 0 ? this.#track.end.position : 0;
+        state.isNew = false;
         this.#send(provider, this.#openMessage(index, route));
       } else {
         // The new last hop draws on from what the asker has; what others computed beyond it is computed again.
@@ -267,9 +249,9 @@ export class AskedSession {
       }
     }
     const hasAllAnswered = () => [...this.#hops.values()].every(({ position }) => position !== null);
-    await this.#untilProgress(withinMs, () => this.#isEnding || hasAllAnswered() || this.#losses.size > 0);
+    await this.#untilProgress(withinMs, () => this.#isEnding || hasAllAnswered() || this.#lost.size > 0);
     if (this.#isEnding) return;
-    if (hasAllAnswered() || this.#losses.size > 0) return;
+    if (hasAllAnswered() || this.#lost.size > 0) return;
     for (const [peer, { position }] of this.#hops) {
       if (position === null) this.#lose(peer, new VesselError('deadline', 'The providers did not open the session in time.'));
     }
@@ -329,7 +311,7 @@ export class AskedSession {
     this.#isRecovering = true;
     this.#stall.pause();
     try {
-      while (this.#losses.size > 0 && !this.#isEnding) await this.#recoverOnce();
+      while (this.#lost.size > 0 && !this.#isEnding) await this.#recoverOnce();
     } catch (thrown) {
       this.fail(toVesselError(thrown));
     } finally {
@@ -344,31 +326,31 @@ export class AskedSession {
     const recovery = this.#newRecovery();
     this.#recoveries.push(recovery);
     if (++this.#fruitless > limits.maxFruitlessFailovers || this.#recoveries.length > limits.maxFailovers) {
-      throw [...this.#losses.values()][0]!.error;
+      throw this.#lost.error;
     }
-    const route = this.#areBack ? null : await this.#findOthers();
+    const route = this.#lost.areBack ? null : await this.#findOthers();
     if (this.#isEnding) return;
-    recovery.lost = [...this.#losses.keys()];
+    recovery.lost = this.#lost.peers;
     const matchedMs = clock.now();
     recovery.matchMs = matchedMs - detectedMs;
     this.#epoch++;
     if (route) this.#take(route);
-    this.#losses.clear();
+    this.#lost.clear();
     await this.#establish(route ? limits.openAgainMs : limits.rerouteMs);
     recovery.openMs = clock.now() - matchedMs;
-    if (this.#losses.size > 0 || this.#isEnding) return;
+    if (this.#lost.size > 0 || this.#isEnding) return;
     this.#resume();
     this.#awaitMove(recovery);
     if (route) this.#announce();
   }
 
   #newRecovery(): Recovery {
-    const losses = [...this.#losses.values()];
+    const { peers, error, silentMs } = this.#lost;
     return {
-      lost: [...this.#losses.keys()],
-      code: losses[0]!.error.code,
+      lost: peers,
+      code: error.code,
       tokens: this.#track.tokens,
-      silentMs: Math.max(...losses.map(({ silentMs }) => silentMs)),
+      silentMs,
       matchMs: 0,
       openMs: 0,
       rebuildMs: null,
@@ -382,22 +364,21 @@ export class AskedSession {
     for (;;) {
       const outcome = await this.#seek(untilMs - clock.now());
       if (!(outcome instanceof VesselError)) return outcome;
-      if (!worthAnotherTry.has(outcome.code) || clock.now() + retryMs > untilMs) throw this.#withoutOthers(outcome);
-      await this.#untilProgress(retryMs, () => this.#isEnding || this.#areBack);
+      if (!worthAnotherTry.has(outcome.code) || clock.now() + retryMs > untilMs) throw this.#lost.errorWithoutOthers(outcome);
+      await this.#untilProgress(retryMs, () => this.#isEnding || this.#lost.areBack);
     }
   }
 
   /** Asks the relay once, again whenever more hops are lost meanwhile. */
   async #seek(withinMs: number): Promise<MatchedRoute | VesselError | null> {
-    const lost = [...this.#losses.keys()];
-    for (const [peer, { isSilent }] of this.#losses) if (!isSilent) this.#avoid.add(peer);
+    const lost = this.#lost.size;
     const kept = this.#route.hops
-      .filter(({ provider }) => !this.#losses.has(provider))
+      .filter(({ provider }) => !this.#lost.has(provider))
       .map(({ provider, from, to }) => ({ provider, from, to }));
     const abort = new AbortController();
     let outcome: MatchedRoute | VesselError | null = null;
-    const avoid = [...this.#avoid, ...lost];
-    const request = { model: this.#route.model, tokens: this.#capacity, avoid, again: { session: this.id, kept } };
+    const again = { session: this.id, kept };
+    const request = { model: this.#route.model, tokens: this.#capacity, avoid: this.#lost.avoid(), again };
     this.#ports
       .match(request, abort.signal)
       .then(
@@ -409,25 +390,14 @@ export class AskedSession {
         },
       )
       .finally(() => this.#onProgress());
-    const hasLostMore = () => this.#losses.size > lost.length;
-    await this.#untilProgress(withinMs, () => this.#isEnding || outcome !== null || this.#areBack || hasLostMore());
+    const hasLostMore = () => this.#lost.size > lost;
+    await this.#untilProgress(withinMs, () => this.#isEnding || outcome !== null || this.#lost.areBack || hasLostMore());
     abort.abort();
     if (this.#isEnding) return null;
     if (hasLostMore()) return this.#seek(withinMs);
     if (outcome && !((outcome as unknown) instanceof VesselError)) return outcome;
-    if (this.#areBack) return null;
+    if (this.#lost.areBack) return null;
     return outcome ?? new VesselError('deadline', 'The relay found nobody in time.');
-  }
-
-  /** Whoever was lost has only been silent, and is heard again. */
-  get #areBack(): boolean {
-    return [...this.#losses].every(([peer, { isSilent }]) => isSilent && this.#pool.pulse(peer).silentMs < limits.silentMs);
-  }
-
-  #withoutOthers(why: VesselError): VesselError {
-    const { error } = [...this.#losses.values()][0]!;
-    const code = internalCodes.has(error.code) ? 'provider_lost' : error.code;
-    return new VesselError(code, `${error.message} No other provider could take its place: ${why.message}`, { cause: error });
   }
 
   /** The new route: hops that stay keep their state, those that are left out are told. */
@@ -436,7 +406,7 @@ export class AskedSession {
     this.#hops = new Map(
       route.hops.map(({ provider }) => {
         const stays = before.get(provider);
-        const isNew = !stays || this.#losses.has(provider);
+        const isNew = !stays || this.#lost.has(provider);
         return [provider, { position: null, isNew, opensAt: 0 }];
       }),
     );
@@ -457,7 +427,6 @@ export class AskedSession {
   /** Every hop sends the next one what it lacks. */
   #resume(): void {
     const { hops, session } = this.#route;
-    for (const state of this.#hops.values()) state.isNew = false;
     for (const [index, { provider }] of hops.entries()) {
       const isLast = index === hops.length - 1;
       const { position } = this.#hops.get(hops[(index + 1) % hops.length]!.provider)!;
