@@ -2,6 +2,7 @@
 import { cidOf } from '../shared/models/content-id.ts';
 import { type LanguageManifest, type Manifest, manifestSchema } from '../shared/models/manifest.ts';
 import { manifestId } from '../shared/models/manifest-id.ts';
+import { readBytes } from '../shared/models/read-bytes.ts';
 import { VesselError } from '../shared/protocol/errors.ts';
 import { limits } from '../shared/protocol/limits.ts';
 import { requireServiceType } from '../shared/services/registry.ts';
@@ -40,9 +41,8 @@ export class ModelSource {
   }
 
   async #manifest(nameOrId: string): Promise<{ id: string; manifest: Manifest }> {
-    const parsed = manifestSchema.safeParse(
-      JSON.parse(new TextDecoder().decode(await this.#fetch(`/manifests/${encodeURIComponent(nameOrId)}`))),
-    );
+    const bytes = await this.#fetch(`/manifests/${encodeURIComponent(nameOrId)}`, limits.maxManifestBytes);
+    const parsed = manifestSchema.safeParse(parseJson(bytes));
     if (!parsed.success)
       throw new VesselError('version_mismatch', 'The relay describes models in a way this version does not know.');
     const manifest = parsed.data;
@@ -55,23 +55,32 @@ export class ModelSource {
   async #load(nameOrId: string): Promise<AskedModel> {
     const { id, manifest } = await this.#manifest(nameOrId);
     if (manifest.kind !== 'language') throw new VesselError('unsupported', `${manifest.name} is not a language model.`);
-    const tokenizer = await this.#fetch(`/blobs/${manifest.tokenizer.cid}`);
+    const tokenizer = await this.#fetch(`/blobs/${manifest.tokenizer.cid}`, manifest.tokenizer.bytes);
     if (cidOf(tokenizer) !== manifest.tokenizer.cid) throw new VesselError('bad_blob', 'The tokenizer does not match its hash.');
     return {
       id,
       manifest,
       context: Math.min(manifest.architecture.context, limits.maxContext),
-      codec: new TextCodec(JSON.parse(new TextDecoder().decode(tokenizer))),
+      codec: new TextCodec(parseJson(tokenizer)),
     };
   }
 
-  async #fetch(path: string): Promise<Uint8Array> {
+  async #fetch(path: string, most: number): Promise<Uint8Array> {
     const response = await fetch(new URL(path, this.#relayUrl)).catch((cause) => {
       throw new VesselError('relay_lost', `No relay answers at ${this.#relayUrl}.`, { cause });
     });
     if (response.status === 404) throw new VesselError('model_not_found');
     if (!response.ok) throw new VesselError('relay_lost', `The relay answered ${response.status}.`);
-    return new Uint8Array(await response.arrayBuffer());
+    return readBytes(response, most);
+  }
+}
+
+/** Null for what is no JSON: no schema takes it. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
   }
 }
 

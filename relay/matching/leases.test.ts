@@ -68,6 +68,14 @@ test('a session moves to other hops; a move that cannot be changes nothing', () 
   assert.equal(leases.used('d'), 1, 'after a restart of the relay its asker brings a session back');
 });
 
+test('[FO8] a session goes on with other hops only so often: rebuilding is unpaid', () => {
+  const leases = new Leases();
+  leases.reserve(request('s', ['a']), 0);
+  for (let moved = 0; moved < limits.maxFailovers; moved++) leases.move(request('s', [moved % 2 === 0 ? 'b' : 'a']), 0);
+  assert.throws(() => leases.move(request('s', ['c']), 0), code('rate_limited'));
+  assert.deepEqual(leases.get('s')!.providerIds, ['a']);
+});
+
 test('counts always equal the leases there are', () => {
   const step = fc.record({
     kind: fc.constantFrom('reserve', 'reserve', 'release', 'renew', 'move', 'expire'),

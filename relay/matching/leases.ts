@@ -9,6 +9,8 @@ export interface Lease {
   /** In order of the route. */
   providerIds: readonly string[];
   expiresAtMs: number;
+  /** How often it went on with other hops. */
+  moves: number;
 }
 
 export interface LeaseRequest {
@@ -58,7 +60,7 @@ export class Leases {
     if (this.#leases.has(session)) throw new VesselError('bad_request', 'This session is open already. Choose a new session id.');
     if (new Set(providerIds).size < hops.length) throw new VesselError('bad_request', 'A route uses each provider once.');
     for (const hop of hops) this.#requireRoom(hop, asker);
-    const lease: Lease = { session, asker, model, providerIds, expiresAtMs: nowMs + limits.sessionLeaseMs };
+    const lease: Lease = { session, asker, model, providerIds, expiresAtMs: nowMs + limits.sessionLeaseMs, moves: 0 };
     this.#put(lease);
     return lease;
   }
@@ -71,13 +73,20 @@ export class Leases {
     return true;
   }
 
-  /** The session goes on with these hops. Throws as `reserve`, or `forbidden` for somebody else's; then nothing changed. */
+  /**
+   * The session goes on with these hops. Throws as `reserve`, `forbidden` for somebody else's, or `rate_limited` for one that has lost
+   * more hops than an asker waits for; then nothing changed.
+   */
   move(request: LeaseRequest, nowMs: number): Lease {
     const before = this.#leases.get(request.session);
     if (before && before.asker !== request.asker) throw new VesselError('forbidden', 'This session is not yours.');
+    const moves = (before?.moves ?? 0) + 1;
+    if (moves > limits.maxFailovers) throw new VesselError('rate_limited', 'This session has lost too many hops. Ask again.');
     if (before) this.#take(before);
     try {
-      return this.reserve(request, nowMs);
+      const lease = this.reserve(request, nowMs);
+      lease.moves = moves;
+      return lease;
     } catch (thrown) {
       if (before) this.#put(before);
       throw thrown;

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import type { BlobReader } from '../../provider/runtime/shard-runtime.ts';
 import { cidOfLeaves, verifyLeaf } from '../../shared/models/content-id.ts';
 import { type BlobRef, leafBytes } from '../../shared/models/manifest.ts';
+import { readBytes } from '../../shared/models/read-bytes.ts';
 import { toVesselError, VesselError } from '../../shared/protocol/errors.ts';
+import { limits } from '../../shared/protocol/limits.ts';
 
 /** Leaves per request: large enough to amortise the round trip, small enough that little is lost when it breaks. */
 const leavesPerRequest = 16;
@@ -29,7 +31,7 @@ export class FetchedBlobs implements BlobReader {
   async manifest(id: string, signal: AbortSignal): Promise<Uint8Array> {
     const response = await fetch(new URL(`/manifests/${id}`, this.#relayUrl), { signal });
     if (!response.ok) throw new VesselError('model_not_found', `The relay has no manifest ${id}.`);
-    return new Uint8Array(await response.arrayBuffer());
+    return readBytes(response, limits.maxManifestBytes);
   }
 
   async ensure(ref: BlobRef, { onBytes, signal }: { onBytes: (done: number) => void; signal: AbortSignal }): Promise<void> {
@@ -101,7 +103,7 @@ export class FetchedBlobs implements BlobReader {
       throw toVesselError(thrown);
     });
     if (response.status !== 206) throw new VesselError('bad_blob', `The relay answered ${response.status} for blob ${ref.cid}.`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const bytes = await readBytes(response, end - start);
     for (let i = 0; i < count; i++) {
       const part = bytes.subarray(i * leafBytes, Math.min((i + 1) * leafBytes, end - start));
       if (!verifyLeaf(ref.leaves[first + i]!, part, sha256)) {

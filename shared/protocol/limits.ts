@@ -6,6 +6,8 @@ export const limits = {
   maxFrameBytes: 4 * 1024 * 1024 + 4096,
   /** Orders and control messages are JSON; a prompt of 128k ids of 7 digits is 1 MiB. */
   maxMessageBytes: 2 * 1024 * 1024,
+  /** A manifest names a hash of 64 digits per MiB of weights: those of 250 GB are 17 MB. */
+  maxManifestBytes: 32 * 1024 * 1024,
   /** Largest hidden size of any supported model. */
   maxHidden: 16_384,
   /** Positions per prefill frame: long enough to use the GPU, short enough to stay under Windows' 2 s watchdog and to fill the pipeline. */
