@@ -4,9 +4,10 @@ import { runCanary } from '../../provider/runtime/canary.ts';
 import { loadOrt } from '../../provider/runtime/load-ort.ts';
 import type { OrtModule } from '../../provider/runtime/ort-module.ts';
 import { createOrtRuntime } from '../../provider/runtime/ort-runtime.ts';
-import type { Backend, BlobReader, ShardRuntime } from '../../provider/runtime/shard-runtime.ts';
+import type { Backend, ShardRuntime } from '../../provider/runtime/shard-runtime.ts';
 import type { LanguageManifest } from '../../shared/models/manifest.ts';
 import { toVesselError } from '../../shared/protocol/errors.ts';
+import { HttpBlobs } from '../webgpu/http-blobs.ts';
 
 export interface LoadRequest {
   kind: 'load';
@@ -30,23 +31,6 @@ export interface RerunRequest {
 /** Base64 of f32: all rows, or on the last shard the logits of each step. */
 export type RerunReply = string;
 export type AuditRequest = LoadRequest | RerunRequest;
-
-class HttpBlobs implements BlobReader {
-  readonly #blobs = new Map<string, Promise<Blob>>();
-
-  blob(cid: string): Promise<Blob> {
-    let blob = this.#blobs.get(cid);
-    if (!blob) {
-      blob = fetch(`/blobs/${cid}`).then((response) => response.blob());
-      this.#blobs.set(cid, blob);
-    }
-    return blob;
-  }
-
-  async read(cid: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    return new Uint8Array(await (await this.blob(cid)).slice(offset, offset + length).arrayBuffer());
-  }
-}
 
 const blobs = new HttpBlobs();
 const builds = new Map<Backend, Promise<OrtModule>>();
@@ -100,6 +84,6 @@ self.onmessage = async (event: MessageEvent<AuditRequest>) => {
     self.postMessage({ ok: await (event.data.kind === 'load' ? load(event.data) : rerun(event.data)) });
   } catch (thrown) {
     const error = toVesselError(thrown);
-    self.postMessage({ error: `${error.code}: ${error.message}` });
+    self.postMessage({ error: { code: error.code, message: `${error.code}: ${error.message}` } });
   }
 };

@@ -27,7 +27,8 @@ import { AuditedHop, claimedDraws } from '../../testing/audited-hop.ts';
 import { CheatingHop, inputOf, rowCheats, runRows } from '../../testing/cheats.ts';
 import { sampling } from '../../testing/language-model.ts';
 import { MemoryBlobs } from '../../testing/memory-blobs.ts';
-import { AuditBrowser, chromiumPath } from './audit-browser.ts';
+import { chromiumPath } from '../webgpu/browser-harness.ts';
+import { AuditBrowser } from './audit-browser.ts';
 import { chunksOf } from './collect-rows.ts';
 
 const isFull = process.env.VESSEL_FULL === '1';

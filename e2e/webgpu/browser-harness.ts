@@ -35,8 +35,9 @@ export class BrowserHarness {
     this.page = tab;
   }
 
-  static async start(blobs: MemoryBlobs): Promise<BrowserHarness> {
-    const server = await serve(blobs);
+  /** `worker`: the file, from the repository's root, whose answers are asked for. */
+  static async start(blobs: MemoryBlobs, worker = 'e2e/webgpu/browser-worker.ts'): Promise<BrowserHarness> {
+    const server = await serve(blobs, worker);
     const { port } = server.address() as AddressInfo;
     const browser = await chromium.launch({
       executablePath: chromiumPath,
@@ -87,9 +88,9 @@ export class BrowserHarness {
   }
 }
 
-async function serve(blobs: MemoryBlobs): Promise<Server> {
+async function serve(blobs: MemoryBlobs, entry: string): Promise<Server> {
   const bundle = await build({
-    entryPoints: [join(root, 'e2e/webgpu/browser-worker.ts')],
+    entryPoints: [join(root, entry)],
     bundle: true,
     format: 'esm',
     write: false,

@@ -7,12 +7,13 @@ import { runCanary } from '../../provider/runtime/canary.ts';
 import { chooseOrtBuild, loadOrt, type OrtBuild } from '../../provider/runtime/load-ort.ts';
 import type { OrtModule } from '../../provider/runtime/ort-module.ts';
 import { createOrtRuntime } from '../../provider/runtime/ort-runtime.ts';
-import type { Backend, BlobReader, ShardRuntime } from '../../provider/runtime/shard-runtime.ts';
+import type { Backend, ShardRuntime } from '../../provider/runtime/shard-runtime.ts';
 import type { LanguageManifest } from '../../shared/models/manifest.ts';
 import { encodeOnnxModel } from '../../shared/models/onnx/onnx-model.ts';
 import { toVesselError } from '../../shared/protocol/errors.ts';
 import { loadChain, type ShardChain } from '../../testing/shard-chain.ts';
 import { type BufferCount, countGpuBuffers } from './count-gpu-buffers.ts';
+import { HttpBlobs } from './http-blobs.ts';
 
 interface ModelRequest {
   manifest: LanguageManifest;
@@ -74,23 +75,6 @@ export interface BuffersReply {
 export type Request = GreedyRequest | TimingsRequest | CpuOperatorRequest | CanaryRequest | DeviceLostRequest | BuffersRequest;
 
 const buffers = countGpuBuffers();
-
-class HttpBlobs implements BlobReader {
-  readonly #blobs = new Map<string, Promise<Blob>>();
-
-  blob(cid: string): Promise<Blob> {
-    let blob = this.#blobs.get(cid);
-    if (!blob) {
-      blob = fetch(`/blobs/${cid}`).then((response) => response.blob());
-      this.#blobs.set(cid, blob);
-    }
-    return blob;
-  }
-
-  async read(cid: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    return new Uint8Array(await (await this.blob(cid)).slice(offset, offset + length).arrayBuffer());
-  }
-}
 
 const blobs = new HttpBlobs();
 const builds = new Map<OrtBuild, Promise<OrtModule>>();
