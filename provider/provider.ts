@@ -342,8 +342,10 @@ export class Provider {
       }
       const ends = open.first ?? open.last;
       const known = ends ? ends.promptIds.length + (ends.generated?.length ?? 0) : (open.again?.known ?? 0);
-      const longest = open.last ? open.last.promptIds.length + open.last.maxTokens : known + 1;
-      if (Math.max(longest, known) > open.capacity) throw new VesselError('context_exceeded');
+      const longest = open.last ? open.last.promptIds.length + open.last.maxTokens : known;
+      // Hop 1 gets a prompt to be answered: one token at least.
+      const least = open.first && !open.again ? known + 1 : known;
+      if (Math.max(longest, least) > open.capacity) throw new VesselError('context_exceeded');
       if (ends?.generated && !open.again) throw new VesselError('bad_message', 'Only a hop that takes over is told tokens.');
       await this.#leases.take(
         open.session,

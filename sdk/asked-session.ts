@@ -211,6 +211,11 @@ export class AskedSession {
   /** This hop is of no use any more. What may come back is looked at again before another takes its place. */
   #lose(peer: string, error: VesselError, isSilent = false): void {
     if (this.#isEnding || this.#isDone || !this.#isHop(peer)) return;
+    if (this.#track.tokens === this.#request.maxTokens) {
+      // Only its last word is missing, and nothing else could be in it.
+      this.#done('length');
+      return;
+    }
     if (finalCodes.has(error.code)) {
       this.fail(error);
       return;
@@ -544,12 +549,7 @@ export class AskedSession {
         if (isRunning && peer === this.#last) this.#token(message);
         return;
       case 'done':
-        if (peer !== this.#last || !isRunning) return;
-        this.#moved();
-        this.#isDone = true;
-        this.#stall.pause();
-        this.#stopWatch();
-        this.#events.push({ type: 'done', reason: message.reason });
+        if (peer === this.#last && isRunning) this.#done(message.reason);
         return;
       case 'closed':
         this.#closed.set(peer, message);
@@ -573,6 +573,14 @@ export class AskedSession {
     }
   }
 
+  #done(reason: 'stop' | 'length'): void {
+    this.#moved();
+    this.#isDone = true;
+    this.#stall.pause();
+    this.#stopWatch();
+    this.#events.push({ type: 'done', reason });
+  }
+
   #answered(peer: string, position: number): void {
     this.#hops.get(peer)!.position = position;
     this.#onProgress();
@@ -580,7 +588,9 @@ export class AskedSession {
 
   #token(message: Extract<HopMessage, { type: 'token' }>): void {
     if (message.index !== this.#track.tokens || message.index >= this.#request.maxTokens) {
-      this.#lose(this.#last, new VesselError('bad_message', 'The last hop miscounted its tokens.'));
+      const error = new VesselError('bad_message', 'The last hop miscounted its tokens.');
+      if (this.#track.tokens === this.#request.maxTokens) this.fail(error);
+      else this.#lose(this.#last, error);
       return;
     }
     this.#hasNewLast = false;
