@@ -57,7 +57,7 @@ export const limits = {
   sessionLeaseMs: 60_000,
   /** How long a hop waits for the relay's lease when an asker's `open` overtakes it. */
   leaseWaitMs: 3000,
-  /** One step on one hop, before the asker calls the hop lost. SwiftShader needs 4 s to compile a new shape. */
+  /** One order of a service, before its asker gives up. SwiftShader needs 4 s to compile a new shape. */
   stepDeadlineMs: 60_000,
   /** Opening a session on all hops, dialling included: three tries of 8 s on a slow machine. */
   openDeadlineMs: 30_000,
